@@ -1,0 +1,176 @@
+"""audio: a file -> a float32 mono waveform at one sample rate, and what can be measured of it.
+
+soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), which phones record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from pocketear.arrays import Waveform
+from pocketear.errors import ClipError
+
+_BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
+_FULL_SCALE = 32767 / 32768  # the loudest positive 16-bit sample: at or above it, clipped
+_QUALITY = "HQ"  # soxr's, librosa's default too
+_LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file holds. samples: (sample, channel) float32, full scale = 1."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int  # Hz
+    subtype: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `validate` judges a clip by; units as in clips.COLUMNS."""
+
+    duration: float
+    sample_rate: int
+    channels: int
+    subtype: str
+    level_dbfs: float
+    peak: float
+    clipped_share: float
+    dc_offset: float
+    silence_share: float
+
+
+def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recording:
+    """Decode a file, or the part from `start` to `end` seconds (end 0: to its end).
+
+    raises: ClipError if it is missing, empty, truncated, not audio, or holds NaN or infinity
+    """
+    if not path.is_file():
+        raise ClipError(f"{path}: not found")
+    if path.stat().st_size == 0:
+        raise ClipError(f"{path}: the file is empty; record or copy it again")
+    recording = _read_soundfile(path, start, end) or _read_av(path, start, end)
+    if not len(recording.samples):
+        raise ClipError(
+            f"{path}: holds no samples between {start:g} s and its end; check start, end"
+        )
+    if not np.isfinite(recording.samples).all():
+        first = int(np.argmin(np.isfinite(recording.samples).all(axis=1)))
+        raise ClipError(f"{path}: sample {first} is NaN or infinite; export the clip again")
+    if np.abs(recording.samples).max() > _LOUDEST:
+        raise ClipError(
+            f"{path}: samples reach {np.abs(recording.samples).max():.3g}; want [-1, 1]"
+        )
+    return recording
+
+
+def to_waveform(recording: Recording, sample_rate: int) -> Waveform:
+    """Mean of the channels, resampled by soxr HQ. returns: (sample,) float32"""
+    mono = recording.samples.mean(axis=1, dtype=np.float32)
+    if recording.sample_rate == sample_rate:
+        return mono
+    resampled = soxr.resample(mono, recording.sample_rate, sample_rate, quality=_QUALITY)
+    return np.asarray(resampled, np.float32)
+
+
+def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float = 0.0) -> Waveform:
+    """`read_recording`, then `to_waveform`."""
+    return to_waveform(read_recording(path, start, end), sample_rate)
+
+
+def measure(recording: Recording) -> Measurement:
+    """Level, peak, clipping, DC and silence of a recording, over all its channels."""
+    samples = recording.samples
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    block = max(1, round(recording.sample_rate * _BLOCK_SECONDS))
+    quiet = np.abs(samples).max(axis=1) < 1 / 32768  # below one 16-bit step: digital silence
+    whole = len(quiet) // block * block
+    blocks = quiet[:whole].reshape(-1, block).all(axis=1) if whole else quiet.all(keepdims=True)
+    return Measurement(
+        duration=len(samples) / recording.sample_rate,
+        sample_rate=recording.sample_rate,
+        channels=samples.shape[1],
+        subtype=recording.subtype,
+        level_dbfs=float(10 * np.log10(max(power, 1e-20))),
+        peak=float(np.abs(samples).max()),
+        clipped_share=float(np.mean(np.abs(samples) >= _FULL_SCALE)),
+        dc_offset=float(np.abs(samples.mean(axis=0, dtype=np.float64)).max()),
+        silence_share=float(blocks.mean()),
+    )
+
+
+def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Waveform]:
+    """A file of any length as mono waveform pieces, decoded and resampled on the way.
+
+    block: samples of the file decoded at a time; the pieces' lengths vary with the resampler
+    raises: ClipError as `read_recording`
+    """
+    try:
+        source = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        yield load_waveform(path, sample_rate)
+        return
+    with source:
+        resampler = soxr.ResampleStream(
+            source.samplerate, sample_rate, 1, dtype="float32", quality=_QUALITY
+        )
+        for piece in source.blocks(block, dtype="float32", always_2d=True):
+            mono = piece.mean(axis=1, dtype=np.float32)
+            if not np.isfinite(mono).all():
+                raise ClipError(f"{path}: holds NaN or infinite samples; export it again")
+            yield mono if source.samplerate == sample_rate else resampler.resample_chunk(mono)
+        if source.samplerate != sample_rate:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _read_soundfile(path: Path, start: float, end: float) -> Recording | None:
+    """None where the format is not soundfile's."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            declared = file.frames
+            first = min(round(start * file.samplerate), declared)
+            last = min(round(end * file.samplerate), declared) if end else declared
+            file.seek(first)
+            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
+            subtype = str(file.subtype)
+            rate = int(file.samplerate)
+    except soundfile.LibsndfileError:
+        return None
+    if len(samples) < last - first:
+        raise ClipError(
+            f"{path}: truncated, {len(samples)} of {last - first} samples are there; copy it again"
+        )
+    return Recording(samples, rate, subtype)
+
+
+def _read_av(path: Path, start: float, end: float) -> Recording:
+    import av  # 0.1 s and only for what soundfile cannot read
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise ClipError(f"{path}: holds no sound; remove it or give the right file")
+            stream = container.streams.audio[0]
+            planar = av.AudioResampler(format="fltp")
+            frames = [f for frame in container.decode(stream) for f in planar.resample(frame)]
+            pieces = [frame.to_ndarray() for frame in frames]
+            rate, subtype = int(stream.rate), str(stream.codec_context.name).upper()
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
+        raise ClipError(
+            f"{path}: not a sound file that can be read ({_reason(error)}); "
+            "convert it to WAV or FLAC, or copy it again"
+        ) from error
+    if not pieces:
+        return Recording(np.zeros((0, 1), np.float32), rate, subtype)
+    samples = np.concatenate(pieces, axis=1).T
+    last = round(end * rate) if end else len(samples)
+    return Recording(np.ascontiguousarray(samples[round(start * rate) : last]), rate, subtype)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()

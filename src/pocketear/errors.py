@@ -1,0 +1,55 @@
+"""errors: everything pocketear refuses, as one tree.
+
+PocketearError
+    ParamsError        params.yaml is wrong              (field, rule, value)
+    ClipError          one clip cannot be used           (path, rule, value)
+    DataError          the set of clips is wrong         (what, which clips)
+    ExportError        a converter or an op list         (format, op)
+    RunnerError        a model file cannot be run        (path, why)
+    ParityError        two runners cannot be compared    (runner, shape)
+    PhoneError         a phone measurement failed        (provider, why)
+    TrackingError      MLflow or its registry            (address, why)
+    PackagingError     a toolchain, or a refused verdict (reasons)
+
+A message is one line: what is wrong, where, what was found, how to mend it.
+"""
+
+
+class PocketearError(Exception):
+    """Base of every error that is the user's to mend, shown without a traceback."""
+
+
+class ParamsError(PocketearError):
+    """params.yaml is wrong."""
+
+
+class ClipError(PocketearError):
+    """One clip cannot be used; the set may go on without it."""
+
+
+class DataError(PocketearError):
+    """The set of clips as a whole is wrong."""
+
+
+class ExportError(PocketearError):
+    """A model could not be converted, or its ops may not ship."""
+
+
+class RunnerError(PocketearError):
+    """A model file cannot be run."""
+
+
+class ParityError(PocketearError):
+    """Two runners cannot be compared."""
+
+
+class PhoneError(PocketearError):
+    """A phone measurement could not be made."""
+
+
+class TrackingError(PocketearError):
+    """MLflow, its store or its registry refused."""
+
+
+class PackagingError(PocketearError):
+    """A package could not be built, or its verdict was refused."""

@@ -1,0 +1,252 @@
+"""params: params.yaml -> one immutable, typed object. No maths here.
+
+A function takes its own section, never the whole, so a signature says what the function depends
+on; only a stage's `main` sees `Params`. Values and their units are described in params.yaml.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from pocketear.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A section: immutable, and a key that nobody knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataParams(Section):
+    """Which dataset, and what its labels mean."""
+
+    source: Literal["recipe", "folder", "esc", "csv"]
+    path: Annotated[Path, Field(strict=False)]
+    labels: tuple[str, ...]
+    other: str
+
+
+class ValidationParams(Section):
+    """What a usable clip and a usable set are."""
+
+    min_seconds: NonNegativeFloat
+    max_seconds: PositiveFloat
+    min_sample_rate: PositiveInt
+    max_sample_rate: PositiveInt
+    max_channels: PositiveInt
+    min_level_dbfs: float
+    max_clipped_share: Share
+    max_dc_offset: Share
+    max_silence_share: Share
+    min_clips_per_label: PositiveInt
+    max_set_aside_share: Share
+
+
+class SplitParams(Section):
+    """How clips are divided into train, val and test."""
+
+    by: Literal["fold", "group"]
+    test_fold: NonNegativeInt
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    val_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class FrontEndParams(Section):
+    """The front-end. Names as in librosa; lengths in samples, frequencies in Hz."""
+
+    kind: Literal["log_mel", "mfcc"]
+    sample_rate: Annotated[int, Field(ge=4000, le=192_000)]
+    window_length: PositiveInt
+    n_fft: PositiveInt
+    win_length: PositiveInt
+    hop_length: PositiveInt
+    n_mels: PositiveInt
+    fmin: NonNegativeFloat
+    fmax: PositiveFloat
+    mel_scale: Literal["slaney", "htk"]
+    mel_norm: Literal["slaney", "none"]
+    center: bool
+    log: Literal["db", "ln"]
+    floor: PositiveFloat
+    n_mfcc: PositiveInt
+    lifter: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Self:
+        rules = {
+            "win_length must be at most n_fft": self.win_length <= self.n_fft,
+            "n_fft must be at most window_length": self.n_fft <= self.window_length,
+            "hop_length must be at most n_fft": self.hop_length <= self.n_fft,
+            "fmin must be below fmax": self.fmin < self.fmax,
+            "fmax must be at most half of sample_rate": self.fmax <= self.sample_rate / 2,
+            "n_mfcc must be at most n_mels": self.n_mfcc <= self.n_mels,
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
+
+
+class AugmentParams(Section):
+    """Changes made to training windows only."""
+
+    mix_share: Share
+    speed: Annotated[float, Field(ge=0.0, lt=1.0)]
+    gain_db: NonNegativeFloat
+    shift: bool
+
+
+class ModelParams(Section):
+    """The network behind the front-end."""
+
+    architecture: Literal["log_mel_cnn", "mfcc_cnn"]
+    width: PositiveFloat
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class TrainParams(Section):
+    """How the network is fitted."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    patience: PositiveInt
+    ema: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class EvaluateParams(Section):
+    """How runners are scored."""
+
+    hop_length: PositiveInt
+    bootstrap: PositiveInt
+    calibration_bins: PositiveInt
+
+
+class ListenerParams(Section):
+    """From the scores of windows to events; the same on every platform."""
+
+    hop_length: PositiveInt
+    smoothing: PositiveInt
+    hysteresis: Share
+    min_seconds: NonNegativeFloat
+    refractory_seconds: NonNegativeFloat
+    false_alarms_per_hour: PositiveFloat
+    background: tuple[str, ...]
+
+
+class ExportParams(Section):
+    """Which variants ship."""
+
+    android: Literal["fp32", "int8"]
+    ios: Literal["fp32", "fp16", "int8"]
+
+
+class ParityParams(Section):
+    """On what runtimes are compared."""
+
+    clips: PositiveInt
+
+
+class LatencyParams(Section):
+    """How cost is measured."""
+
+    repeats: PositiveInt
+
+
+class GateParams(Section):
+    """Limits. Each is one row of the verdict."""
+
+    min_accuracy: Share
+    min_recall: Share
+    max_drop: Share
+    max_label_drop: Share
+    max_calibration_error: Share
+    max_front_end_error: PositiveFloat
+    max_fp32_error: PositiveFloat
+    max_fp16_error: PositiveFloat
+    max_flips: Share
+    max_host_ratio: PositiveFloat
+    max_file_bytes: PositiveInt
+
+
+class PackageParams(Section):
+    """Names in the packages."""
+
+    name: Slug
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    android_group: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")]
+    ios_module: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    licence: str
+
+
+class PromoteParams(Section):
+    """When a challenger may become champion."""
+
+    max_drop: Share
+
+
+class Params(Section):
+    """params.yaml as a whole."""
+
+    seed: NonNegativeInt
+    data: DataParams
+    validation: ValidationParams
+    split: SplitParams
+    frontend: FrontEndParams
+    augment: AugmentParams
+    model: ModelParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    listener: ListenerParams
+    export: ExportParams
+    parity: ParityParams
+    latency: LatencyParams
+    gate: GateParams
+    package: PackageParams
+    promote: PromoteParams
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    raises: ParamsError naming every wrong field, the rule it breaks and the value found
+    """
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: not found; run this in the project's folder") from error
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        raise ParamsError(
+            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from error
+    except ValidationError as error:
+        raise ParamsError(f"{path}: " + "; ".join(_problem(e) for e in error.errors())) from error
+
+
+def _problem(error: object) -> str:
+    details = dict(error)  # type: ignore[call-overload]
+    field = ".".join(str(part) for part in details["loc"]) or "the file"
+    if details["type"] == "extra_forbidden":
+        return f"{field} is not a known parameter (a typo?)"
+    if details["type"] == "missing":
+        return f"{field} is missing"
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{field}: {message[0].lower()}{message[1:]}, found {details['input']!r}"

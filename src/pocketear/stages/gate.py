@@ -1,0 +1,138 @@
+"""gate: measured values against the limits of params.gate -> verdict.json, accepted or why not.
+
+Absolute and pure: it always writes a verdict, and never stops the pipeline itself. What was not
+measured is refused. Registry, packagers, report and model card read the verdict; none decides.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pocketear import command
+from pocketear.archive import replacing
+from pocketear.errors import DataError
+from pocketear.params import GateParams, load_params
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One row of the verdict. value: None where it was not measured."""
+
+    name: str
+    sense: str  # at least | at most
+    limit: float
+    value: float | None
+    unit: str
+    passed: bool
+    reason: str  # "" if passed
+
+
+def at_least(name: str, limit: float, value: float | None, unit: str = "", why: str = "") -> Gate:
+    """A gate that refuses a value below `limit`, or none. why: what a refusal adds."""
+    return _gate(name, "at least", limit, value, unit, why)
+
+
+def at_most(name: str, limit: float, value: float | None, unit: str = "", why: str = "") -> Gate:
+    """A gate that refuses a value above `limit`, or none. why: what a refusal adds."""
+    return _gate(name, "at most", limit, value, unit, why)
+
+
+def _gate(name: str, sense: str, limit: float, value: float | None, unit: str, why: str) -> Gate:
+    if value is None:
+        passed, reason = False, f"{name}: not measured"
+    else:
+        passed = value >= limit if sense == "at least" else value <= limit
+        by = abs(value - limit)
+        reason = f"{name}: {value:.4g}{unit}, want {sense} {limit:.4g}{unit}; missed by {by:.3g}"
+    return Gate(name, sense, limit, value, unit, passed, "" if passed else _with(reason, why))
+
+
+def _with(reason: str, why: str) -> str:
+    return f"{reason} ({why})" if why else reason
+
+
+def accuracy_gates(metrics: dict[str, Any], shipped: list[str], p: GateParams) -> Iterator[Gate]:
+    """Absolute accuracy of the files that ship, and what they lose against Keras."""
+    keras = metrics["keras"]
+    for name in shipped:
+        own = metrics.get(name, {})
+        recall = own.get("recall") or {"": None}
+        worst = min(recall, key=lambda label: _number(recall[label]))
+        yield at_least(f"{name}.accuracy", p.min_accuracy, own.get("accuracy"))
+        yield at_least(f"{name}.recall_min", p.min_recall, recall[worst], why=f"label {worst}")
+        error = own.get("calibration_error")
+        yield at_most(f"{name}.calibration_error", p.max_calibration_error, error)
+        drop = _drop(keras["accuracy"], own.get("accuracy"))
+        yield at_most(f"{name}.accuracy_drop", p.max_drop, drop)
+        drops = {label: _drop(keras["recall"].get(label), recall[label]) for label in recall}
+        label = max(drops, key=lambda label: _number(drops[label]))
+        limit = p.max_label_drop
+        yield at_most(f"{name}.recall_drop", limit, drops[label], why=f"label {label}")
+
+
+def parity_gates(parity: dict[str, Any], p: GateParams) -> Iterator[Gate]:
+    """Every entry of the parity matrix against the limit that it names."""
+    limits = p.model_dump()
+    for entry in parity["entries"]:
+        for figure, limit in entry["limits"].items():
+            name = f"{entry['runtime']}.{entry['stage']}.{figure}"
+            why = f"worst clip {entry['worst']}"
+            yield at_most(name, limits[limit], entry[figure], why=why)
+
+
+def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
+    """Cost of the file that ships, on this machine and on each phone class."""
+    model = latency["shipped"]
+    host = model.get("host", {})
+    yield at_most("file_bytes", p.max_file_bytes, model["bytes"], " B")
+    why = latency["absent"].get("host", "")
+    yield at_most("host.ratio", p.max_host_ratio, host.get("ratio_median"), why=why)
+
+
+def verdict(gates: list[Gate]) -> dict[str, Any]:
+    """What verdict.json says."""
+    reasons = [gate.reason for gate in gates if not gate.passed]
+    return {"accepted": not reasons, "reasons": reasons, "gates": [asdict(gate) for gate in gates]}
+
+
+def _number(value: float | None) -> float:
+    return float("-inf") if value is None else value
+
+
+def _drop(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a report.
+
+    raises: DataError if it is missing or not JSON
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); `dvc repro` makes it") from error
+
+
+def main(metrics: Path, parity: Path, latency: Path, verdict_out: Path) -> None:
+    """Hold every figure against its limit."""
+    params = load_params()
+    shipped = [f"litert_{params.export.android}", f"coreml_{params.export.ios}"]
+    gates = [
+        *accuracy_gates(read_json(metrics), shipped, params.gate),
+        *parity_gates(read_json(parity), params.gate),
+        *latency_gates(read_json(latency), params.gate),
+    ]
+    found = verdict(gates)
+    with replacing(verdict_out) as fresh:
+        fresh.write_text(json.dumps(found, indent=2) + "\n")
+    word = "accepted" if found["accepted"] else "refused"
+    print(f"gate: {word}, {len(gates) - len(found['reasons'])} of {len(gates)} gates passed")
+    for reason in found["reasons"]:
+        print(f"gate: {reason}")
+
+
+if __name__ == "__main__":
+    command.run(main)

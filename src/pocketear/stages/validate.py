@@ -1,0 +1,289 @@
+"""validate: the clip table -> the clips that can be used, the others with a reason, and Data Docs.
+
+Two suites of Great Expectations. `clips` judges each row: what it refuses is set aside with a
+reason. `dataset` judges what is left as a whole: what it refuses stops the pipeline.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pocketear import command
+from pocketear.archive import replacing
+from pocketear.clips import known_labels, read_clips, write_clips
+from pocketear.errors import DataError
+from pocketear.params import ValidationParams, load_params
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+_NAMED = 5  # clips named in an error line; the rest are in set_aside.csv
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A bound on a column of the clip table. reason: what to tell of a row that breaks it."""
+
+    column: str
+    low: float | None
+    high: float | None
+    reason: str  # may use {value}, {low}, {high}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one suite said: the offending (path, rule number) pairs and the failed set rules."""
+
+    offenders: list[tuple[int, Rule]]
+    success: bool
+
+
+def clip_rules(params: ValidationParams) -> list[Rule]:
+    """What each clip must be."""
+    p = params
+    return [
+        Rule("undecodable", None, 0, "{error}"),
+        Rule("unlabelled", None, 0, "its label is not in data.labels; mend the label, or list it"),
+        Rule("other_label", None, 0, "the same sound has another label elsewhere; keep one"),
+        Rule("copy", None, 0, "the same sound is in the set already"),
+        Rule("duration", p.min_seconds, p.max_seconds, "lasts {value:.3g} s, want {low} to {high}"),
+        Rule(
+            "sample_rate", p.min_sample_rate, p.max_sample_rate,
+            "sampled at {value} Hz, want {low} to {high}",
+        ),
+        Rule("channels", 1, p.max_channels, "has {value} channels, want {low} to {high}"),
+        Rule("level_dbfs", p.min_level_dbfs, None, "too quiet: {value:.1f} dBFS, want {low} or more"),
+        Rule(
+            "clipped_share", None, p.max_clipped_share,
+            "clipped: {value:.0%} of its samples are at full scale, want at most {high:.0%}",
+        ),
+        Rule("dc_offset", None, p.max_dc_offset, "has a DC offset of {value:.2f}, want <= {high}"),
+        Rule(
+            "silence_share", None, p.max_silence_share,
+            "digital silence: {value:.1%} of it, want at most {high:.1%}",
+        ),
+    ]  # fmt: skip
+
+
+def with_findings(table: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
+    """The clip table with what the rules need to know of rows together, as columns of 0 and more.
+
+    Clips are the same sound where file content, start and end are the same.
+    """
+    sound = [table["sha256"], table["start"], table["end"]]
+    known = set(known_labels(table, labels))
+    decoded = table["error"] == ""
+    by_sound = table.groupby(sound, sort=False)
+    folds = table["fold"].where(table["fold"] > 0)
+    return table.assign(
+        undecodable=(~decoded).astype(int),
+        unlabelled=(~table["label"].isin(known)).astype(int),
+        other_label=(by_sound["label"].transform("nunique") - 1).where(decoded, 0),
+        copy=by_sound.cumcount().where(decoded & (_folds_of(folds, sound) < 2), 0),
+        folds_of_sound=_folds_of(folds, [table["sha256"]]),
+        groups_of_sound=table["group"].groupby(table["sha256"]).transform("nunique"),
+        folds_of_group=_folds_of(folds, [table["group"]]),
+    )
+
+
+def _folds_of(folds: pd.Series, by: list[pd.Series]) -> pd.Series:
+    return folds.groupby(by).transform("nunique").clip(lower=1)
+
+
+def reasons(table: pd.DataFrame, offenders: Iterable[tuple[int, Rule]]) -> pd.Series:
+    """One reason a row that is set aside: of the first rule that it breaks. Index: row number."""
+    found: dict[int, str] = {}
+    for row, rule in offenders:
+        clip = table.loc[row]
+        found.setdefault(
+            row,
+            rule.reason.format(
+                value=clip[rule.column], low=rule.low, high=rule.high, error=clip["error"]
+            ),
+        )
+    return pd.Series(found, dtype="str").sort_index()
+
+
+def dataset_rules() -> list[Rule]:
+    """What must hold between clips; a table that breaks one stops the pipeline."""
+    leak = "{path} and others: "
+    return [
+        Rule("folds_of_sound", None, 1, leak + "the same recording is in two folds; keep one"),
+        Rule("groups_of_sound", None, 1, leak + "the same recording is in two groups; mend group"),
+        Rule("folds_of_group", None, 1, leak + "a group is in two folds; give it one fold"),
+    ]
+
+
+def too_few(kept: pd.DataFrame, labels: tuple[str, ...], params: ValidationParams) -> list[str]:
+    """A line for each label with too few clips."""
+    counts = kept["label"].value_counts()
+    return [
+        f"label {label!r} has {counts.get(label, 0)} usable clips, want at least "
+        f"{params.min_clips_per_label}; add clips, or is the label a typo?"
+        for label in labels
+        if counts.get(label, 0) < params.min_clips_per_label
+    ]
+
+
+def expect(rules: list[Rule]) -> list[Any]:
+    """The rules as Great Expectations' expectations, in order."""
+    import great_expectations as gx
+
+    return [
+        gx.expectations.ExpectColumnValuesToBeBetween(
+            column=rule.column, min_value=rule.low, max_value=rule.high
+        )
+        for rule in rules
+    ]
+
+
+def count_expectations(labels: tuple[str, ...], params: ValidationParams) -> list[Any]:
+    """The set's size and its labels, for the Data Docs."""
+    import great_expectations as gx
+
+    least = len(labels) * params.min_clips_per_label
+    return [
+        gx.expectations.ExpectTableRowCountToBeBetween(min_value=least),
+        gx.expectations.ExpectColumnDistinctValuesToEqualSet(
+            column="label", value_set=list(labels)
+        ),
+    ]
+
+
+def open_context(docs: Path) -> "gx.data_context.EphemeralDataContext":
+    """Great Expectations with nothing but a site of Data Docs at `docs`, and no telemetry."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.delete_data_docs_site("local_site")
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    site = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
+    context.add_data_docs_site("docs", {**site, "show_how_to_buttons": False})
+    return context
+
+
+def judge(
+    context: Any, name: str, table: pd.DataFrame, rules: list[Rule], more: list[Any]
+) -> Verdict:
+    """Run one suite over the table, add it to the Data Docs, and collect who broke which rule."""
+    import great_expectations as gx
+    from great_expectations.checkpoint import UpdateDataDocsAction
+
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    suite = context.suites.add(gx.ExpectationSuite(name, expectations=[*expect(rules), *more]))
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name=name, suite=suite, data=asset.add_batch_definition_whole_dataframe(name)
+        )
+    )
+    checkpoint = gx.Checkpoint(
+        name=name,
+        validation_definitions=[definition],
+        actions=[UpdateDataDocsAction(name="docs", site_names=["docs"])],
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["row"]},
+    )
+    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
+    (result,) = outcome.run_results.values()
+    by_column = {rule.column: rule for rule in rules}
+    offenders = [
+        (int(entry["row"]), by_column[one.expectation_config.kwargs["column"]])
+        for one in sorted(result.results, key=lambda one: _place(rules, one))
+        for entry in one.result.get("unexpected_index_list") or []
+    ]
+    return Verdict(offenders, bool(outcome.success))
+
+
+def _place(rules: list[Rule], result: Any) -> int:
+    columns = [rule.column for rule in rules]
+    column = result.expectation_config.kwargs.get("column")
+    return columns.index(column) if column in columns else len(columns)
+
+
+def validate(
+    table: pd.DataFrame, labels: tuple[str, ...], params: ValidationParams, docs: Path
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Judge a clip table.
+
+    returns: the usable clips; those set aside, with their `reason`; why the set cannot be used
+    """
+    context = open_context(docs)
+    rows = with_findings(table.reset_index(drop=True), labels).assign(row=lambda t: range(len(t)))
+    bad = reasons(rows, judge(context, "clips", rows, clip_rules(params), []).offenders)
+    aside = table.loc[bad.index].assign(reason=bad)
+    kept = rows.drop(index=bad.index)
+    expected = known_labels(kept, labels)
+    problems = too_few(kept, expected, params)
+    if len(kept):
+        more = count_expectations(expected, params)
+        broken = judge(context, "dataset", kept, dataset_rules(), more).offenders
+        first = {rule.column: (row, rule) for row, rule in reversed(broken)}
+        problems += [rule.reason.format(path=kept["path"][row]) for row, rule in first.values()]
+    share = len(aside) / max(1, len(table))
+    if share > params.max_set_aside_share or not len(kept):
+        problems.append(
+            f"{len(aside)} of {len(table)} clips cannot be used ({share:.1%}, want at most "
+            f"{params.max_set_aside_share:.1%}): " + named(aside)
+        )
+    return kept[table.columns], aside, problems
+
+
+def named(aside: pd.DataFrame) -> str:
+    """The first few clips that are set aside, with their reasons."""
+    told = [
+        row.reason if row.reason.startswith(row.path) else f"{row.path}: {row.reason}"
+        for row in aside.head(_NAMED).itertuples()
+    ]
+    return "; ".join(told) + (f"; and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
+
+
+def summary(kept: pd.DataFrame, aside: pd.DataFrame, problems: list[str]) -> dict[str, Any]:
+    """What validation.json says."""
+    return {
+        "usable": len(kept),
+        "set_aside": len(aside),
+        "labels": {str(k): int(v) for k, v in kept["label"].value_counts().sort_index().items()},
+        "seconds": round(float(kept["duration"].sum()), 3),
+        "problems": problems,
+    }
+
+
+def main(clips: Path, valid: Path, report: Path) -> None:
+    """Set aside clips that cannot be used, with reasons; stop if the set as a whole cannot be."""
+    params = load_params()
+    table = read_clips(clips)
+    with replacing(report) as fresh:
+        fresh.mkdir()
+        kept, aside, problems = validate(
+            table, params.data.labels, params.validation, fresh / "docs"
+        )
+        aside.to_csv(fresh / "set_aside.csv", index=False)
+        found = summary(kept, aside, problems)
+        (fresh / "validation.json").write_text(json.dumps(found, indent=2) + "\n")
+    print(f"validate: {len(kept)} clips can be used, {len(aside)} set aside ({report})")
+    if problems:
+        keep_report(report)
+        raise DataError(f"{' | '.join(problems)} | every clip's reason: {_KEPT}/set_aside.csv")
+    write_clips(kept, valid)
+
+
+_KEPT = Path(".pocketear/refused/validation")
+
+
+def keep_report(report: Path) -> None:
+    """Keep the report of a refused set where no later run of the stage clears it away."""
+    shutil.rmtree(_KEPT, ignore_errors=True)
+    _KEPT.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(report, _KEPT)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,31 @@
+"""windows: a waveform -> the windows that the model hears."""
+
+import numpy as np
+
+from pocketear.arrays import Waveform, WindowBatch
+
+
+def window_starts(samples: int, window_length: int, hop_length: int) -> list[int]:
+    """Where the windows of a waveform of `samples` samples start.
+
+    At 0, hop, 2 hop … as long as the window fits, and one more at the very end where samples
+    would be left over. A waveform shorter than a window has one, at 0.
+    """
+    last = samples - window_length
+    if last <= 0:
+        return [0]
+    starts = list(range(0, last + 1, hop_length))
+    return starts if starts[-1] == last else [*starts, last]
+
+
+def cut_windows(waveform: Waveform, window_length: int, hop_length: int) -> WindowBatch:
+    """Cut `waveform` at `window_starts`; a shorter one is zero-padded at its end.
+
+    returns: (window, window_length) float32
+    """
+    starts = window_starts(len(waveform), window_length, hop_length)
+    windows = np.zeros((len(starts), window_length), np.float32)
+    for row, start in zip(windows, starts, strict=True):
+        piece = waveform[start : start + window_length]
+        row[: len(piece)] = piece
+    return windows

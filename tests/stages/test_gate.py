@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketear.stages import gate
+
+numbers = st.floats(-10, 10, allow_nan=False)
+
+
+@given(limit=numbers, value=numbers, better=st.floats(0, 5))
+def test_a_better_value_never_turns_accepted_into_refused(
+    limit: float, value: float, better: float
+) -> None:
+    if gate.at_least("x", limit, value).passed:
+        assert gate.at_least("x", limit, value + better).passed
+    if gate.at_most("x", limit, value).passed:
+        assert gate.at_most("x", limit, value - better).passed
+
+
+def test_what_was_not_measured_is_refused() -> None:
+    for one in (gate.at_least("x", 0.0, None), gate.at_most("x", 9.0, None, why="no emulator")):
+        assert not one.passed
+        assert "x: not measured" in one.reason
+    assert "no emulator" in one.reason
+
+
+def test_a_refusal_says_which_gate_and_by_how_much() -> None:
+    one = gate.at_least("litert_int8.accuracy", 0.9, 0.85)
+    assert one.reason == "litert_int8.accuracy: 0.85, want at least 0.9; missed by 0.05"
+
+
+def test_the_verdict_holds_every_reason() -> None:
+    gates = [gate.at_most("a", 1, 2), gate.at_most("b", 1, 1), gate.at_most("c", 1, 3)]
+    found = gate.verdict(gates)
+    assert not found["accepted"]
+    assert [reason.split(":")[0] for reason in found["reasons"]] == ["a", "c"]
+    assert gate.verdict(gates[1:2]) == {
+        "accepted": True,
+        "reasons": [],
+        "gates": [json.loads(json.dumps(vars(gates[1])))],
+    }
+
+
+@pytest.fixture
+def figures() -> dict[str, Any]:
+    return {"accuracy": 0.9, "recall": {"cry": 0.9, "laugh": 0.8}, "calibration_error": 0.02}
+
+
+def test_losing_one_label_is_refused_by_name(figures: dict[str, Any], project: Path) -> None:
+    from pocketear.params import load_params
+
+    worse = {**figures, "recall": {"cry": 0.9, "laugh": 0.7}}
+    metrics = {"keras": figures, "litert_int8": worse}
+    limits = load_params().gate
+    refused = [g for g in gate.accuracy_gates(metrics, ["litert_int8"], limits) if not g.passed]
+    assert [g.name for g in refused] == ["litert_int8.recall_drop"]
+    assert "label laugh" in refused[0].reason

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables import clip_table
+
+from pocketear.clips import read_clips, write_clips
+from pocketear.errors import DataError
+from pocketear.params import SplitParams
+from pocketear.stages import split
+
+
+def params(by: str = "group", test_fold: int = 1) -> SplitParams:
+    return SplitParams.model_validate(
+        {"by": by, "test_fold": test_fold, "test_share": 0.2, "val_share": 0.15}
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    counts=st.lists(st.integers(60, 90), min_size=2, max_size=4),
+    per_group=st.integers(1, 4),
+    folds=st.sampled_from([0, 5]),
+    seed=st.integers(0, 100),
+)
+def test_no_group_is_on_two_sides(counts: list[int], per_group: int, folds: int, seed: int) -> None:
+    labels = {f"label{i}": count for i, count in enumerate(counts)}
+    table = clip_table(labels, folds=folds, clips_per_group=per_group)
+    out = split.assign(table, params("fold" if folds else "group"), seed)
+    assert (out.groupby("group")["split"].nunique() == 1).all()
+    assert set(out["split"]) == {"train", "val", "test"}
+    assert 0.1 < (out["split"] == "test").mean() < 0.35
+
+
+def test_the_official_fold_is_the_whole_test_side() -> None:
+    out = split.assign(clip_table({"a": 50, "b": 50}, folds=5), params("fold", 3), 0)
+    assert set(out.loc[out["split"] == "test", "fold"]) == {3}
+    assert set(out.loc[out["split"] != "test", "fold"]) == {1, 2, 4, 5}
+
+
+def test_the_same_seed_gives_the_same_split() -> None:
+    table = clip_table({"a": 50, "b": 50})
+    first, second = (split.assign(table, params(), 4) for _ in range(2))
+    assert first.equals(second)
+    assert not first.equals(split.assign(table, params(), 5))
+
+
+def test_a_missing_fold_is_named() -> None:
+    with pytest.raises(DataError, match="test_fold 9 is not in the dataset; its folds are 1, 2"):
+        split.assign(clip_table({"a": 20}, folds=2), params("fold", 9), 0)
+    with pytest.raises(DataError, match=r"set split\.by to group"):
+        split.assign(clip_table({"a": 20}), params("fold"), 0)
+
+
+def test_a_label_from_one_room_cannot_be_split() -> None:
+    table = clip_table({"a": 50, "b": 50})
+    table.loc[table["label"] == "b", "group"] = "one room"
+    with pytest.raises(DataError, match=r"label b has no clip on the (train|val|test) side"):
+        split.assign(table, params(), 0)
+
+
+def test_main_keeps_every_clip(project: Path) -> None:
+    write_clips(clip_table({"a": 50, "b": 50}), project / "valid.parquet")
+    split.main(project / "valid.parquet", project / "out.parquet")
+    out = read_clips(project / "out.parquet")
+    assert len(out) == 100
+    assert set(out["split"]) == {"train", "val", "test"}

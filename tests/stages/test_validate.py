@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tables import clip_table
+
+from pocketear.clips import read_clips, write_clips
+from pocketear.errors import DataError
+from pocketear.params import load_params
+from pocketear.stages import validate
+
+LABELS = {"cry": 30, "laugh": 30, "background": 40}
+
+
+def judge(table: pd.DataFrame, project: Path, labels: tuple[str, ...] = ()) -> Any:
+    return validate.validate(table, labels, load_params().validation, project / "docs")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("error", "x.wav: the file is empty", "x.wav: the file is empty"),
+        ("duration", 0.05, "lasts 0.05 s, want 0.2 to 600.0"),
+        ("duration", 4000.0, "lasts 4e+03 s"),
+        ("sample_rate", 4000, "sampled at 4000 Hz, want 8000 to 192000"),
+        ("channels", 12, "has 12 channels"),
+        ("level_dbfs", -120.0, "too quiet: -120.0 dBFS, want -80.0 or more"),
+        ("clipped_share", 0.5, "clipped: 50% of its samples are at full scale, want at most 20%"),
+        ("dc_offset", 0.4, "DC offset of 0.40"),
+        ("silence_share", 1.0, "digital silence: 100.0% of it"),
+    ],
+)
+def test_a_clip_that_cannot_be_used_is_set_aside_with_its_reason(
+    project: Path, column: str, value: object, reason: str
+) -> None:
+    table = clip_table(LABELS)
+    table.loc[7, column] = value
+    if column == "error":
+        table.loc[7, ["level_dbfs", "duration"]] = np.nan
+    kept, aside, problems = judge(table, project)
+    assert list(aside["path"]) == [table["path"][7]]
+    assert reason in aside["reason"].iloc[0]
+    assert len(kept) == len(table) - 1
+    assert problems == []
+
+
+def test_a_good_set_passes_whole_and_has_data_docs(project: Path) -> None:
+    kept, aside, problems = judge(clip_table(LABELS), project)
+    assert (len(kept), len(aside), problems) == (100, 0, [])
+    page = (project / "docs" / "index.html").read_text()
+    assert "dataset" in page
+    assert "clips" in page
+
+
+def test_beyond_the_tolerance_the_set_is_refused_and_clips_are_named(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[:9, "duration"] = 0.01
+    _, aside, problems = judge(table, project)
+    assert len(aside) == 10
+    assert "10 of 100 clips cannot be used (10.0%, want at most 5.0%)" in problems[0]
+    assert "data/cry/000.wav: lasts 0.01 s" in problems[0]
+    assert "and 5 more" in problems[0]
+
+
+def test_a_label_typo_is_a_label_with_too_few_clips(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[3, "label"] = "crry"
+    _, _, problems = judge(table, project)
+    assert "label 'crry' has 1 usable clips, want at least 5" in problems[0]
+
+
+def test_a_label_that_is_not_listed_is_set_aside(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[3, "label"] = "crry"
+    kept, aside, problems = judge(table, project, ("cry", "laugh", "background"))
+    assert "not in data.labels" in aside["reason"].iloc[0]
+    assert problems == []
+    assert len(kept) == 99
+
+
+def test_a_listed_label_without_a_clip_is_refused(project: Path) -> None:
+    _, _, problems = judge(clip_table(LABELS), project, (*LABELS, "cough"))
+    assert any("label 'cough' has 0 usable clips" in problem for problem in problems)
+
+
+def test_the_same_recording_in_two_folds_is_refused(project: Path) -> None:
+    table = clip_table(LABELS, folds=5)
+    table.loc[1, "sha256"] = table.loc[0, "sha256"]
+    _, _, problems = judge(table, project)
+    assert any("the same recording is in two folds" in problem for problem in problems)
+    assert any(table["path"][0] in problem for problem in problems)
+
+
+def test_a_group_in_two_folds_is_refused(project: Path) -> None:
+    table = clip_table(LABELS, folds=5)
+    table.loc[1, "group"] = table.loc[0, "group"]
+    _, _, problems = judge(table, project)
+    assert any("a group is in two folds" in problem for problem in problems)
+
+
+def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[1, ["sha256", "group"]] = table.loc[0, ["sha256", "group"]].to_list()
+    kept, aside, problems = judge(table, project)
+    assert list(aside["path"]) == [table["path"][1]]
+    assert "in the set already" in aside["reason"].iloc[0]
+    assert table["path"][0] in set(kept["path"])
+    assert problems == []
+
+
+def test_one_sound_under_two_labels_is_kept_under_neither(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[40, ["sha256", "group"]] = table.loc[0, ["sha256", "group"]].to_list()
+    _, aside, _ = judge(table, project)
+    assert set(aside["path"]) == {table["path"][0], table["path"][40]}
+    assert aside["reason"].str.contains("another label").all()
+
+
+def test_main_stops_with_one_line_and_keeps_every_reason(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[:9, "duration"] = 0.01
+    write_clips(table, project / "clips.parquet")
+    paths = [project / name for name in ("clips.parquet", "valid.parquet", "report")]
+    with pytest.raises(DataError) as refused:
+        validate.main(*paths)
+    assert "\n" not in str(refused.value)
+    assert len(pd.read_csv(project / ".pocketear/refused/validation/set_aside.csv")) == 10
+    assert not (project / "valid.parquet").exists()
+
+
+def test_main_writes_the_usable_clips_and_a_summary(project: Path) -> None:
+    write_clips(clip_table(LABELS), project / "clips.parquet")
+    validate.main(project / "clips.parquet", project / "valid.parquet", project / "report")
+    assert len(read_clips(project / "valid.parquet")) == 100
+    told = json.loads((project / "report" / "validation.json").read_text())
+    assert told["labels"] == LABELS | {}
+    assert (told["usable"], told["set_aside"]) == (100, 0)

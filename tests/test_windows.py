@@ -1,0 +1,27 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketear.windows import cut_windows, window_starts
+
+lengths = st.integers(1, 200)
+
+
+@given(samples=st.integers(0, 500), window=lengths, hop=lengths)
+def test_every_sample_is_heard_unless_the_hop_skips_it(samples: int, window: int, hop: int) -> None:
+    starts = window_starts(samples, window, hop)
+    heard = {i for start in starts for i in range(start, start + window)}
+    if hop <= window:
+        assert set(range(samples)) <= heard
+    assert starts == sorted(set(starts))
+    assert max(starts) + window <= max(samples, window)
+
+
+@given(samples=st.integers(1, 500), window=lengths, hop=lengths)
+def test_a_window_holds_the_samples_where_it_starts(samples: int, window: int, hop: int) -> None:
+    waveform = np.arange(1, samples + 1, dtype=np.float32)
+    starts, windows = window_starts(samples, window, hop), cut_windows(waveform, window, hop)
+    for start, row in zip(starts, windows, strict=True):
+        expected = waveform[start : start + window]
+        np.testing.assert_array_equal(row[: len(expected)], expected)
+        assert not row[len(expected) :].any()
