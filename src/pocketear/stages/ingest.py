@@ -1,0 +1,173 @@
+"""ingest: a dataset -> the clip table: what each file is called, holds, and measures.
+
+Every file is hashed and decoded once in its life (store.waveform_cache), on all cores. A clip that
+cannot be used is a row with its `error`, never left out. Nothing of this machine or this hour is in
+the table: the same data give the same bytes.
+"""
+
+import difflib
+import hashlib
+import math
+import os
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pocketear import command
+from pocketear.archive import replacing
+from pocketear.clips import COLUMNS, write_clips
+from pocketear.errors import ClipError, DataError
+from pocketear.params import DataParams, load_params
+from pocketear.progress import track
+from pocketear.sources import SOURCES
+from pocketear.sources.row import Listing, Row
+from pocketear.store import ArrayCache, decode, in_threads, waveform_cache
+
+_DIGITS = 6
+_NEAR = 0.85  # likeness of two labels from which one is taken for the other, misspelt
+_UNHEARD: dict[str, Any] = {
+    name: {"str": "", "int64": 0, "float64": math.nan}[kind] for name, kind in COLUMNS.items()
+}
+
+
+@dataclass(frozen=True)
+class HashedRow(Row):
+    """A row, and the hash of its file."""
+
+    sha256: str = ""
+
+
+def list_clips(data: Path, made: Path, params: DataParams) -> Listing:
+    """The rows of the dataset, their labels and groups as the project writes them.
+
+    raises: DataError if the dataset is missing or cannot be read as data.source says
+    """
+    if not data.exists():
+        raise DataError(
+            f"{data}: not found; `dvc pull` fetches what DVC tracks, "
+            "else copy it there or mend data.path in params.yaml"
+        )
+    listing = SOURCES[params.source].read(data, made)
+    return Listing([settle(row, params) for row in listing.rows], listing.notes)
+
+
+def settle(row: Row, params: DataParams) -> Row:
+    """Normalise label and group, and see what becomes of a label that is not listed.
+
+    Unlisted labels become data.other, where there is one; but not those that look misspelt.
+    """
+    label = plain(row.label)
+    row = replace(row, label=label, group=plain(row.group))
+    if row.error:
+        return row
+    if not label or not label.isprintable():
+        return replace(row, error=f"label {row.label!r} is empty or not plain text; rename it")
+    if not params.labels or label in params.labels:
+        return row
+    near = difflib.get_close_matches(label, params.labels, 1, _NEAR)
+    if near:
+        return replace(row, error=f"label {label!r} is not in data.labels; is it {near[0]!r}?")
+    if params.other:
+        return replace(row, label=params.other)
+    return replace(row, error=f"label {label!r} is not in data.labels; list it, or set data.other")
+
+
+def plain(name: str) -> str:
+    """A name as one way of writing it: composed Unicode, no space at its ends."""
+    return unicodedata.normalize("NFC", printable(name)).strip()
+
+
+def measure_all(rows: list[Row], sample_rate: int, name: Callable[[Path], str]) -> pd.DataFrame:
+    """The clip table, sorted by path. name: what a file is called in it."""
+    waveforms = waveform_cache(sample_rate)
+    hashed = cache(sha256)
+
+    def work(row: Row) -> dict[str, Any]:
+        return record(row, waveforms, sample_rate, hashed, name(row.path))
+
+    records = list(track(in_threads(work, rows), len(rows), "clips heard"))
+    table = pd.DataFrame(records, columns=list(COLUMNS))
+    return table.sort_values(["path", "start", "end"], kind="stable", ignore_index=True)
+
+
+def record(
+    row: Row, waveforms: ArrayCache, sample_rate: int, hashed: Callable[[Path], str], name: str
+) -> dict[str, Any]:
+    """One row of the clip table; a file that cannot be read has its reason as `error`."""
+    known = {**_UNHEARD, **vars(row), "path": printable(name), "group": row.group or f"file:{name}"}
+    try:
+        known["sha256"] = hashed(row.path)
+        known["group"] = row.group or known["sha256"][:16]
+        hashed_row = HashedRow(**vars(row), sha256=known["sha256"])
+        known |= rounded(decode(hashed_row, waveforms, sample_rate))
+    except ClipError as error:
+        known["error"] = row.error or str(error).removeprefix(f"{row.path}: ")
+    if known["path"] != name:
+        known["error"] = "its name is not UTF-8; rename it"
+    return known
+
+
+def rounded(measured: dict[str, Any]) -> dict[str, Any]:
+    """Measures without the last digits, in which one kind of machine differs from another."""
+    return {k: round(v, _DIGITS) if isinstance(v, float) else v for k, v in measured.items()}
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes.
+
+    raises: ClipError if it is not a file or cannot be read
+    """
+    if not path.is_file():
+        broken = path.is_symlink() and not path.exists()
+        raise ClipError(
+            "a link to nothing; `dvc checkout`, or copy the file again"
+            if broken
+            else "no such file; copy it there, or remove it from the table"
+        )
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ClipError(f"cannot be read ({error.strerror}); mend its permissions") from error
+
+
+def printable(name: str) -> str:
+    """`name` as UTF-8 can write it."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def told(table: pd.DataFrame) -> str:
+    """What was found, in a line."""
+    bad = int((table["error"] != "").sum())
+    minutes = table["duration"].sum() / 60
+    labels = table.loc[table["error"] == "", "label"].nunique()
+    aside = f", {bad} of them not usable (validate names each)" if bad else ""
+    return f"{len(table)} clips, {labels} labels, {minutes:.1f} minutes{aside}"
+
+
+def main(data: Path, out: Path) -> None:
+    """List the clips of the dataset and measure every one."""
+    params = load_params()
+    with replacing(out) as fresh:
+        fresh.mkdir()
+        listing = list_clips(data, fresh / "audio", params.data)
+        table = measure_all(
+            listing.rows, params.frontend.sample_rate, lambda path: name_of(path, fresh, out)
+        )
+        write_clips(table, fresh / "clips.parquet")
+    print("\n".join(f"ingest: {line}" for line in (*listing.notes, told(table))))
+
+
+def name_of(path: Path, fresh: Path, out: Path) -> str:
+    """A file's name in the table: from the project's folder, made files where they will lie."""
+    final = out / path.relative_to(fresh) if path.is_relative_to(fresh) else path
+    return Path(os.path.relpath(final)).as_posix()
+
+
+if __name__ == "__main__":
+    command.run(main)

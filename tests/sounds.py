@@ -1,0 +1,41 @@
+"""Sounds with known answers, written to real files in every format that a phone or a person has."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+
+def tone(seconds: float = 1.0, sample_rate: int = 16_000, hz: float = 440.0) -> NDArray[np.float32]:
+    """A sine at half of full scale, (sample,)."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return (0.5 * np.sin(2 * np.pi * hz * time)).astype(np.float32)
+
+
+def write(
+    path: Path,
+    samples: NDArray[np.float32] | None = None,
+    sample_rate: int = 16_000,
+    subtype: str | None = None,
+) -> Path:
+    """Write a tone, or `samples`, by soundfile; the name's ending is the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(
+        path, tone(sample_rate=sample_rate) if samples is None else samples, sample_rate, subtype
+    )
+    return path
+
+
+def write_by_phone(path: Path, codec: str = "aac", sample_rate: int = 44_100) -> Path:
+    """Write a second of the tone as phones do: AAC or AMR in .m4a or .3gp."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pcm = np.rint(tone(1.0, sample_rate) * 32767).astype("<i2")[None, :]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=sample_rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+        frame.sample_rate = sample_rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    return path

@@ -1,0 +1,8 @@
+from typing import get_args
+
+from pocketear.params import DataParams
+from pocketear.sources import SOURCES
+
+
+def test_every_source_can_be_chosen_in_params_and_no_other() -> None:
+    assert set(SOURCES) == set(get_args(DataParams.model_fields["source"].annotation))
