@@ -4,11 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 ESC10 = ROOT.parent / "shared" / "data" / "esc10"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# No deadline: a test says what is right, never how fast a busy machine is. Derandomised: a red
+# run can be repeated.
+settings.register_profile("pocketear", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("pocketear")
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +31,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with features and every exported file of a model that was never trained."""
+    from exported_project import make_exported
+
+    return make_exported(tmp_path_factory.mktemp("exported"))

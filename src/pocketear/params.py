@@ -4,11 +4,14 @@ A function takes its own section, never the whole, so a signature says what the 
 on; only a stage's `main` sees `Params`. Values and their units are described in params.yaml.
 """
 
+import unicodedata
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +26,7 @@ from pydantic import (
 from pocketear.errors import ParamsError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Label = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]  # as in the table
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -32,13 +36,36 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Content = TypeVar("Content", bound=Section)
+
+
+def _hold(section: Content, rules: dict[str, bool]) -> Content:
+    broken = [rule for rule, holds in rules.items() if not holds]
+    if broken:
+        raise ValueError("; ".join(broken))
+    return section
+
+
 class DataParams(Section):
     """Which dataset, and what its labels mean."""
 
-    source: Literal["recipe", "folder", "esc", "csv"]
+    source: Literal["recipe", "folder", "esc", "esc10", "csv"]
     path: Annotated[Path, Field(strict=False)]
-    labels: tuple[str, ...]
-    other: str
+    labels: tuple[Label, ...]
+    other: Label
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> Self:
+        named = all(n and n.isprintable() and n == n.strip() for n in self.labels)
+        return _hold(
+            self,
+            {
+                "labels must be plain text, with no space at their ends": named,
+                "labels must differ from each other": len(set(self.labels)) == len(self.labels),
+                "other must be one of labels, to have a place in their order": not self.other
+                or self.other in self.labels,
+            },
+        )
 
 
 class ValidationParams(Section):
@@ -96,10 +123,7 @@ class FrontEndParams(Section):
             "fmax must be at most half of sample_rate": self.fmax <= self.sample_rate / 2,
             "n_mfcc must be at most n_mels": self.n_mfcc <= self.n_mels,
         }
-        broken = [rule for rule, holds in rules.items() if not holds]
-        if broken:
-            raise ValueError("; ".join(broken))
-        return self
+        return _hold(self, rules)
 
 
 class AugmentParams(Section):
@@ -127,7 +151,6 @@ class TrainParams(Section):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     patience: PositiveInt
-    ema: Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class EvaluateParams(Section):
@@ -143,7 +166,7 @@ class ListenerParams(Section):
 
     hop_length: PositiveInt
     smoothing: PositiveInt
-    hysteresis: Share
+    hysteresis: Annotated[float, Field(ge=0.0, lt=0.5)]  # thresholds are 0.5 or more
     min_seconds: NonNegativeFloat
     refractory_seconds: NonNegativeFloat
     false_alarms_per_hour: PositiveFloat
@@ -227,10 +250,20 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
     raises: ParamsError naming every wrong field, the rule it breaks and the value found
     """
+    return load_yaml(path, Params)
+
+
+def load_yaml(path: Path, kind: type[Content]) -> Content:
+    """Read a YAML file that holds one `kind` of section.
+
+    raises: ParamsError naming every wrong field, the rule it breaks and the value found
+    """
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: not found; run this in the project's folder") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not text in UTF-8; save it as such") from error
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where else ""

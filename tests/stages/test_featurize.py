@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from tables import clip_table
 
 from pocketear import store as store_module
 from pocketear.clips import write_clips
 from pocketear.params import FrontEndParams, load_params
 from pocketear.stages import featurize
 from pocketear.store import open_store
+from tables import clip_table
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ def test_a_refusal_says_which_gate_and_by_how_much() -> None:
 
 def test_the_verdict_holds_every_reason() -> None:
     gates = [gate.at_most("a", 1, 2), gate.at_most("b", 1, 1), gate.at_most("c", 1, 3)]
-    found = gate.verdict(gates)
+    found = gate.judge(gates)
     assert not found["accepted"]
     assert [reason.split(":")[0] for reason in found["reasons"]] == ["a", "c"]
-    assert gate.verdict(gates[1:2]) == {
+    assert gate.judge(gates[1:2]) == {
         "accepted": True,
         "reasons": [],
         "gates": [json.loads(json.dumps(vars(gates[1])))],

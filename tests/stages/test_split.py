@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import clip_table
 
 from pocketear.clips import read_clips, write_clips
 from pocketear.errors import DataError
 from pocketear.params import SplitParams
 from pocketear.stages import split
+from tables import clip_table
 
 
 def params(by: str = "group", test_fold: int = 1) -> SplitParams:

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tables import clip_table
 
 from pocketear.clips import read_clips, write_clips
 from pocketear.errors import DataError
 from pocketear.params import load_params
 from pocketear.stages import validate
+from tables import clip_table
 
 LABELS = {"cry": 30, "laugh": 30, "background": 40}
 

@@ -1,0 +1,84 @@
+"""augment: training waveforms -> windows that differ every epoch. NumPy only, nothing is exported.
+
+Between-class mixing after Tokozume et al. 2018 (arXiv 1711.10282), with one change: the target is
+shared by how loud the two sounds are in the mixture, so a window of silence asks for no label.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketear.arrays import Scores, Waveform, WindowBatch
+from pocketear.params import AugmentParams
+
+_SILENCE = 1e-5  # RMS, -100 dB re full scale: below it a window has no level to speak of
+_MOST_BOOST = 30.0  # times that mixing raises the quieter of two windows: beyond is noise
+
+
+def level(waveform: Waveform) -> float:
+    """RMS, full scale = 1; never below the silence that 16 bits can hold."""
+    return max(_SILENCE, float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))))
+
+
+def cut(waveform: Waveform, start: float, length: int, speed: float = 1.0) -> Waveform:
+    """`length` samples from `start`, played at `speed`; zeros where the waveform has ended.
+
+    Pitch moves with speed. Linear interpolation: what it blurs lies near half the sample rate.
+    """
+    at = start + speed * np.arange(length)
+    first = int(start)
+    piece = waveform[first : int(at[-1]) + 2]
+    place = np.arange(first, first + len(piece))
+    return np.asarray(np.interp(at, place, piece, right=0.0), np.float32)
+
+
+def draw_window(
+    waveform: Waveform, length: int, params: AugmentParams, rng: np.random.Generator
+) -> Waveform:
+    """A window at a random place, speed and gain. returns: (length,) float32"""
+    speed = (1 + params.speed) ** rng.uniform(-1, 1)
+    last = max(0.0, len(waveform) - length * speed) if params.shift else 0.0
+    gain = 10 ** (rng.uniform(-params.gain_db, params.gain_db) / 20)
+    window = cut(waveform, rng.uniform(0, last), length, speed)
+    return (gain * window).astype(np.float32)
+
+
+def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, float]:
+    """Add two windows so that about `share` of what is heard is the first.
+
+    share: in (0, 1)
+    returns: the mixture, as loud as either; the share of the first that came about, which is
+             less than asked for where it is much quieter than the second (0 where it is silent)
+    """
+    louder = np.clip(level(first) / level(second), 1 / _MOST_BOOST, _MOST_BOOST)
+    weight = 1 / (1 + louder * (1 - share) / share)
+    mixture = (weight * first + (1 - weight) * second) / np.hypot(weight, 1 - weight)
+    heard, other = weight * level(first), (1 - weight) * level(second)
+    return mixture.astype(np.float32), heard / (heard + other)
+
+
+def draw_batch(
+    waveform: Callable[[int], Waveform],
+    clips: NDArray[np.int64],
+    targets: Scores,
+    params: AugmentParams,
+    length: int,
+    rng: np.random.Generator,
+) -> tuple[WindowBatch, Scores]:
+    """A window of each of `clips`, some mixed with a window of any other clip.
+
+    waveform: of a clip by number; targets: (clip, label) of all clips, not only of `clips`
+    returns: (window, length) and the target of each (window, label), whose rows sum to 1
+    """
+    windows = np.empty((len(clips), length), np.float32)
+    shares = np.empty((len(clips), targets.shape[1]), np.float32)
+    for row, clip in enumerate(clips):
+        window, target = draw_window(waveform(int(clip)), length, params, rng), targets[clip]
+        if rng.random() < params.mix_share:
+            other = int(rng.integers(len(targets)))
+            second = draw_window(waveform(other), length, params, rng)
+            window, share = mix(window, second, rng.uniform(0.01, 0.99))
+            target = share * target + (1 - share) * targets[other]
+        windows[row], shares[row] = window, target
+    return windows, shares

@@ -1,0 +1,129 @@
+"""model: waveform in, scores out: front-end, fixed normalisation, and a small CNN, in one graph.
+
+The network is a table: one row a convolution. Each is followed by batch normalisation (folded into
+it at export) and ReLU, so that eight bits are enough for every activation.
+"""
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketear.archive import read_zip, write_zip
+from pocketear.errors import ParamsError
+from pocketear.front_end import FrontEnd
+from pocketear.params import FrontEndParams, ModelParams
+
+_SIMD = 8  # channels are a multiple of what phones compute at once
+_MEMORY = 0.9  # of normalisation's averages, an update: 0.99 has not settled after a short training
+
+
+class Normalisation(NamedTuple):
+    """What featurize measured on the training side: (coefficient,) each."""
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+class Convolution(NamedTuple):
+    """A row of a network: channels out, kernel and stride over frames and coefficients alike."""
+
+    channels: int
+    kernel: int
+    stride: int
+
+
+NETWORKS = {
+    "log_mel_cnn": (
+        Convolution(16, 5, 2),
+        Convolution(32, 3, 2),
+        Convolution(32, 3, 1),
+        Convolution(64, 3, 2),
+        Convolution(64, 3, 1),
+        Convolution(64, 3, 1),
+    ),
+    # where the project began: a few convolutions on MFCC, for phones that can afford no more
+    "mfcc_cnn": (
+        Convolution(16, 3, 2),
+        Convolution(32, 3, 2),
+        Convolution(64, 3, 2),
+    ),
+}  # fmt: skip
+_HEARS = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
+
+
+def build(
+    frontend: FrontEndParams,
+    model: ModelParams,
+    labels: tuple[str, ...],
+    normalisation: Normalisation,
+) -> keras.Model:
+    """The whole model: `waveform` (window, sample) -> `scores` (window, label), rows sum to 1.
+
+    raises: ParamsError if the architecture is not made for the front-end's features
+    """
+    if _HEARS[model.architecture] != frontend.kind:
+        raise ParamsError(
+            f"model.architecture {model.architecture} hears {_HEARS[model.architecture]}, "
+            f"but frontend.kind is {frontend.kind}; change one of the two in params.yaml"
+        )
+    waveform = keras.Input((frontend.window_length,), name="waveform")
+    features = FrontEnd(frontend, name="front_end")(waveform)  # (window, frame, coefficient)
+    x = normalise(normalisation)(features)
+    x = keras.layers.Reshape((*x.shape[1:], 1), name="image")(x)  # one channel
+    for number, row in enumerate(NETWORKS[model.architecture], start=1):
+        x = _convolve(x, row, model.width, number)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
+    x = keras.layers.Dropout(model.dropout, name="dropout")(x)
+    scores = keras.layers.Dense(len(labels), activation="softmax", name="scores")(x)
+    return keras.Model(waveform, scores, name=model.architecture)
+
+
+def normalise(normalisation: Normalisation) -> keras.layers.Layer:
+    """(x - mean) / scale by coefficient."""
+    mean, scale = (np.asarray(part, np.float32) for part in normalisation)
+    return keras.layers.Normalization(
+        axis=-1, mean=mean, variance=np.square(scale), name="normalise"
+    )
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Of the network behind the front-end, for one window."""
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+    )
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a .keras file: the same weights give the same bytes.
+
+    Keras's own holds the time of saving and, as identities of objects, places in memory.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        dated = Path(folder) / "model.keras"
+        model.save(dated)
+        files = read_zip(dated)
+    for name in ("config.json", "metadata.json"):
+        files[name] = json.dumps(json.loads(files[name], object_hook=_timeless)).encode()
+    write_zip(path, files)
+
+
+def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in entry.items() if k not in ("date_saved", "shared_object_id")}
+
+
+def _convolve(x: Any, row: Convolution, width: float, number: int) -> Any:
+    channels = max(_SIMD, round(row.channels * width / _SIMD) * _SIMD)
+    x = keras.layers.Conv2D(
+        channels, row.kernel, row.stride, "same", use_bias=False,
+        kernel_initializer="he_normal", name=f"conv_{number}",
+    )(x)  # fmt: skip
+    x = keras.layers.BatchNormalization(momentum=_MEMORY, name=f"norm_{number}")(x)
+    return keras.layers.ReLU(name=f"relu_{number}")(x)

@@ -1,0 +1,106 @@
+"""evaluate: every runner on the test side -> metrics, predictions, confusion, calibration.
+
+A clip's scores are the mean of its windows' scores. Nothing here, nor before, chose anything on
+the test side.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pocketear import command
+from pocketear.archive import replacing
+from pocketear.arrays import Scores
+from pocketear.clips import read_labels
+from pocketear.metrics import score
+from pocketear.params import EvaluateParams, Params, load_params
+from pocketear.progress import track
+from pocketear.runner import Runner, open_runner
+from pocketear.store import Store, open_store
+from pocketear.windows import cut_windows
+
+
+def clip_scores(run: Runner, store: Store, rows: list[int], window: int, hop: int) -> Scores:
+    """(clip, label): the mean over each clip's windows, all windows in one call."""
+    batches = [cut_windows(store.waveform(row), window, hop) for row in rows]
+    scores = run(np.concatenate(batches))
+    ends = np.cumsum([len(batch) for batch in batches])
+    return np.stack([part.mean(axis=0) for part in np.split(scores, ends[:-1])])
+
+
+def predictions(index: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) -> pd.DataFrame:
+    """One row a clip: what it is, what is predicted, every label's score."""
+    predicted = np.asarray(labels, object)[scores.argmax(axis=1)]
+    table = index[["path", "sha256", "group", "label"]].assign(predicted=predicted)
+    return table.assign(**{f"score_{label}": scores[:, i] for i, label in enumerate(labels)})
+
+
+def shipped(models: Path, params: Params) -> dict[str, Path]:
+    """Runner name -> model file: Keras, both LiteRT files, and the Core ML package that ships."""
+    name = params.package.name
+    return {
+        "keras": models / "keras" / "model.keras",
+        "litert_fp32": models / "litert" / f"{name}_fp32.tflite",
+        "litert_int8": models / "litert" / f"{name}_int8.tflite",
+        f"coreml_{params.export.ios}": models / "coreml" / f"{name}_{params.export.ios}.mlpackage",
+    }
+
+
+def evaluate(
+    runners: dict[str, Path], store: Store, labels: tuple[str, ...], params: Params
+) -> tuple[dict[str, object], pd.DataFrame]:
+    """Metrics and predictions of every runner on the test side."""
+    rows = np.flatnonzero(store.index["split"] == "test").tolist()
+    index = store.index.iloc[rows].reset_index(drop=True)
+    truth = index["label"].map({label: i for i, label in enumerate(labels)}).to_numpy(np.int64)
+    p: EvaluateParams = params.evaluate
+    metrics: dict[str, object] = {}
+    tables = []
+    for name, path in track(runners.items(), len(runners), "evaluate"):
+        scores = clip_scores(
+            open_runner(path), store, rows, params.frontend.window_length, p.hop_length
+        )
+        metrics[name] = asdict(
+            score(
+                truth, scores, index["group"].to_numpy(object), labels,
+                resamples=p.bootstrap, bins=p.calibration_bins, seed=params.seed,
+            )
+        )  # fmt: skip
+        tables.append(predictions(index, scores, labels).assign(runner=name))
+    return metrics, pd.concat(tables, ignore_index=True)
+
+
+def plots(table: pd.DataFrame, folder: Path) -> None:
+    """CSV files for `dvc plots`: the confusion of what ships on Android, and calibration."""
+    table[["label", "predicted"]].rename(columns={"label": "actual"}).to_csv(
+        folder / "confusion.csv", index=False
+    )
+    columns = [name for name in table if name.startswith("score_")]
+    confidence = table[columns].max(axis=1)
+    correct = table["label"] == table["predicted"]
+    bins = pd.cut(confidence, np.linspace(0, 1, 11), include_lowest=True, labels=False)
+    curve = pd.DataFrame({"confidence": confidence, "accuracy": correct.astype(float)})
+    curve.groupby(bins).mean().round(4).to_csv(folder / "calibration.csv", index=False)
+
+
+def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
+    """Score Keras and the files that ship on the test side."""
+    params = load_params()
+    runners = shipped(models, params)
+    labels = read_labels(models / "keras" / "labels.txt")
+    figures, table = evaluate(runners, open_store(features), labels, params)
+    with replacing(metrics) as fresh:
+        fresh.write_text(json.dumps(figures, indent=2) + "\n")
+    with replacing(out) as fresh:
+        fresh.mkdir()
+        table.to_parquet(fresh / "predictions.parquet", index=False)
+        plots(table[table["runner"] == f"litert_{params.export.android}"], fresh)
+    for name, row in figures.items():
+        print(f"evaluate: {name}: accuracy {row['accuracy']:.3f}")  # type: ignore[index]
+
+
+if __name__ == "__main__":
+    command.run(main)

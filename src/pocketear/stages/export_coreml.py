@@ -1,0 +1,196 @@
+"""export_coreml: the Keras model -> .mlpackage, waveform in and label probabilities out.
+
+Three variants of one ML Program: fp32; fp16, where the network counts in fp16; int8, which is fp16
+with the network's weights in eight bits. The front-end counts in fp32 in all of them, and its
+constants stay as they are: a power spectrum spans more than fp16 can hold. The same input gives
+the same bytes: coremltools' random identifiers, map order and date are replaced.
+
+Names follow what sound classifiers of Create ML and Turi Create look like, so that SoundAnalysis
+finds its way: docs/decisions/0005-core-ml-on-linux.md.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketear import command, mil
+from pocketear.archive import read_folder, replacing
+from pocketear.errors import ExportError, RunnerError
+from pocketear.model_file import CARD, ModelCard, card_from, card_json
+
+INPUT, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
+_IN_FLOAT = ("front_end", "normalise")  # the layers that count in fp32
+_DATA = "com.apple.CoreML"
+_ITEMS = {"model.mlmodel": "Specification", "weights": "Weights"}
+_DATE = "com.github.apple.coremltools.conversion_date"
+
+
+def freeze(model: Any) -> Any:
+    """A Keras model -> a concrete function of one waveform (sample,), its variables constants."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    spec = [tf.TensorSpec((model.input_shape[1],), tf.float32, name=INPUT)]
+    call = tf.function(lambda waveform: model(waveform[None], training=False), input_signature=spec)
+    return convert_variables_to_constants_v2(call.get_concrete_function())
+
+
+def convert(frozen: Any, labels: tuple[str, ...], precision: str) -> Any:
+    """A frozen function -> an ML Program as coremltools' MLModel. precision: fp32 | fp16
+
+    raises: ExportError if Core ML has no op for something in the graph
+    """
+    ct = mil.import_coremltools()
+    compute = {
+        "fp32": ct.precision.FLOAT32,
+        "fp16": ct.transform.FP16ComputePrecision(op_selector=network_only()),
+    }
+    length = frozen.inputs[0].shape[0]
+    try:
+        return ct.convert(
+            [frozen],
+            source="tensorflow",
+            convert_to="mlprogram",
+            inputs=[ct.TensorType(INPUT, (length,), np.float32)],
+            classifier_config=ct.ClassifierConfig(list(labels), predicted_feature_name=LABEL),
+            compute_precision=compute[precision],
+            minimum_deployment_target=ct.target.iOS16,
+            skip_model_load=True,
+        )
+    except Exception as error:  # the converter has no class of its own
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ExportError(f"Core ML cannot convert the model: {reason}") from error
+
+
+def network_only() -> Callable[[Any], bool]:
+    """Whether an op of a program comes after the front-end and the normalisation."""
+    seen: dict[Any, bool] = {}
+
+    def selects(operation: Any) -> bool:
+        if operation not in seen:
+            following = [child for out in operation.outputs for child in out.child_ops]
+            seen[operation] = not _counts_in_float(operation.name) and all(
+                selects(child) for child in following
+            )
+        return seen[operation]
+
+    return selects
+
+
+def quantise(model: Any) -> Any:
+    """An MLModel -> the same with the network's weights in eight bits, linear by channel."""
+    from coremltools.optimize import coreml as optimise
+
+    weights = optimise.get_weights_metadata(model, weight_threshold=0)
+    users = {op.name for weight in weights.values() for op in weight.child_ops}
+    config = optimise.OptimizationConfig(
+        global_config=optimise.OpLinearQuantizerConfig(mode="linear"),
+        op_name_configs={name: None for name in sorted(users) if _counts_in_float(name)},
+    )
+    with np.errstate(invalid="ignore"):  # a channel of zeros: 0 / 0, times a scale of 0 again
+        return optimise.linear_quantize_weights(model, config)
+
+
+def package_files(model: Any, card: ModelCard) -> dict[str, bytes]:
+    """An MLModel -> the files of its .mlpackage: posix name -> content."""
+    specification = model.get_spec()
+    _describe(specification.description, card)
+    return {
+        "Manifest.json": _manifest(card),
+        f"Data/{_DATA}/model.mlmodel": specification.SerializeToString(deterministic=True),
+        **{
+            f"Data/{_DATA}/weights/{name}": content
+            for name, content in read_folder(Path(model.weights_dir)).items()
+        },
+    }
+
+
+def write_package(files: dict[str, bytes], path: Path) -> None:
+    """Write the files of an .mlpackage."""
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
+
+def check_package(path: Path, window_length: int) -> None:
+    """Run what was written on digital silence and on sound at full scale.
+
+    raises: ExportError if an op is not covered by mil, or a score is not a number
+    """
+    square = np.sign(np.sin(np.arange(window_length)))
+    try:
+        scores = mil.windows_runner(path)(np.stack([0 * square, square]).astype(np.float32))
+    except RunnerError as error:
+        raise ExportError(str(error)) from error
+    if not np.isfinite(scores).all():
+        raise ExportError(f"{path.name}: silence or full scale gives scores that are not numbers")
+
+
+def main(keras: Path, card: Path, out: Path) -> None:
+    """Write NAME_fp32, NAME_fp16 and NAME_int8.mlpackage, with the card's contents inside."""
+    from pocketear.runner import load_keras
+
+    told = card_from(card.read_text(encoding="utf-8"))
+    frozen = freeze(load_keras(keras / "model.keras"))
+    models = {precision: convert(frozen, told.labels, precision) for precision in ("fp32", "fp16")}
+    models["int8"] = quantise(models["fp16"])
+    with replacing(out) as fresh:
+        for variant, model in models.items():
+            files = package_files(model, replace(told, variant=variant))
+            path = fresh / f"{told.name}_{variant}.mlpackage"
+            write_package(files, path)
+            check_package(path, told.window_length)
+            print(f"export_coreml: {path.name}: {sum(map(len, files.values()))} bytes")
+
+
+def _counts_in_float(name: str) -> bool:
+    return any(layer in name for layer in _IN_FLOAT)
+
+
+def _describe(description: Any, card: ModelCard) -> None:
+    seconds = card.window_length / card.sample_rate
+    metadata = description.metadata
+    metadata.shortDescription = f"Sound classifier: {', '.join(card.labels)}"
+    metadata.versionString, metadata.license = card.version, card.licence
+    del metadata.userDefined[_DATE]
+    metadata.userDefined["sampleRate"] = str(card.sample_rate)  # SoundAnalysis looks for it
+    metadata.userDefined[CARD] = card_json(card)
+    texts = {
+        INPUT: f"{seconds:g} s of mono sound at {card.sample_rate} Hz, from -1 to 1",
+        LABEL: "The most probable label",
+        PROBABILITIES: "The probability of each label",
+    }
+    for feature in (*description.input, *description.output):
+        feature.shortDescription = texts[feature.name]
+
+
+def _manifest(card: ModelCard) -> bytes:
+    """Manifest.json as Core ML writes it, with identifiers that depend on the card alone."""
+    root = uuid.uuid5(uuid.NAMESPACE_URL, hashlib.sha256(card_json(card).encode()).hexdigest())
+    entries = {
+        str(uuid.uuid5(root, name)): {
+            "author": _DATA,
+            "description": f"CoreML Model {kind}",
+            "name": name,
+            "path": f"{_DATA}/{name}",
+        }
+        for name, kind in _ITEMS.items()
+    }
+    manifest = {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": entries,
+        "rootModelIdentifier": str(uuid.uuid5(root, "model.mlmodel")),
+    }
+    return (json.dumps(manifest, indent=4, sort_keys=True) + "\n").encode()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,159 @@
+"""export_litert: the Keras model -> .tflite, waveform in and scores out, fp32 and int8.
+
+The concrete function is frozen first, else LiteRT reads variables that were never written. Only
+builtin ops may ship. int8 quantises the network and leaves the front-end in float: in eight bits a
+power spectrum loses the quiet half of what it hears.
+"""
+
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketear import alarms, command
+from pocketear.archive import replacing
+from pocketear.arrays import WindowBatch
+from pocketear.clips import read_labels
+from pocketear.errors import ExportError
+from pocketear.model_file import ListenerSettings as Settings
+from pocketear.model_file import card_for, card_json, settings_json, write_card
+from pocketear.params import Params, load_params
+from pocketear.runner import Runner, litert_runner, load_keras
+from pocketear.store import Store, open_store
+from pocketear.windows import cut_windows
+
+SIGNATURE = "serving_default"
+INPUT, OUTPUT = "waveform", "scores"
+_CALIBRATION_WINDOWS = 100
+# What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
+# the last layer, which costs nothing and where a score in steps of 1/256 would.
+_QUANTISED = r"^(?!.*(waveform|front_end|normalise|scores)).*"
+
+
+def convert(model: Any) -> bytes:
+    """A Keras model -> fp32 .tflite for one window, with names of our own.
+
+    raises: ExportError naming any op that is not a LiteRT builtin
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as freeze,
+    )
+
+    spec = [tf.TensorSpec((1, model.input_shape[1]), tf.float32, name=INPUT)]
+    call = tf.function(lambda waveform: model(waveform, training=False), input_signature=spec)
+    frozen = freeze(call.get_concrete_function())
+    module = tf.Module()
+    module.run = tf.function(lambda waveform: {OUTPUT: frozen(waveform)[0]}, input_signature=spec)
+    with tempfile.TemporaryDirectory() as folder:
+        signatures = {SIGNATURE: module.run.get_concrete_function()}
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            converted = converter.convert()
+        except Exception as error:
+            reason = next((s for s in str(error).splitlines() if "op" in s.lower()), str(error))
+            raise ExportError(f"LiteRT cannot convert the model: {reason.strip()[:300]}") from error
+    return named(bytes(converted))
+
+
+def named(tflite: bytes) -> bytes:
+    """The same graph with its input and output called INPUT and OUTPUT, and every weight inside.
+
+    The quantiser keeps weights behind the flatbuffer, where readers of the schema do not look.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = INPUT
+    graph.tensors[graph.outputs[0]].name = OUTPUT
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def quantise(fp32: bytes, windows: WindowBatch) -> bytes:
+    """fp32 .tflite -> full-integer network behind a float front-end, float in and out.
+
+    windows: real training windows, whose activations give the int8 ranges
+    """
+    from ai_edge_quantizer import quantizer
+    from ai_edge_quantizer.qtyping import TFLOperationName
+
+    tool = quantizer.Quantizer(bytearray(fp32))
+    tool.add_static_config(
+        regex=_QUANTISED,
+        operation_name=TFLOperationName.ALL_SUPPORTED,
+        activation_num_bits=8,
+        weight_num_bits=8,
+    )
+    batches = [{INPUT: window[np.newaxis]} for window in windows]
+    ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
+    result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    if result.quantized_model is None:
+        raise ExportError("int8: the quantiser made no model; set export.android to fp32")
+    return named(bytes(result.quantized_model))
+
+
+def calibration_windows(store: Store, window_length: int, seed: int) -> WindowBatch:
+    """Windows of training clips, drawn over all of them."""
+    rows = np.flatnonzero(store.index["split"] == "train")
+    drawn = np.random.default_rng(seed).choice(rows, min(len(rows), _CALIBRATION_WINDOWS), False)
+    return np.concatenate(
+        [cut_windows(store.waveform(int(row)), window_length, window_length)[:1] for row in drawn]
+    )
+
+
+def validation_stream(
+    run: Runner, store: Store, labels: tuple[str, ...], params: Params
+) -> alarms.Stream:
+    """The validation clips joined to one long recording, scored as a phone would."""
+    rows = np.flatnonzero(store.index["split"] == "val").tolist()
+    truth = store.index["label"].iloc[rows].tolist()
+    rate, window = params.frontend.sample_rate, params.frontend.window_length
+    waveform, sounds = alarms.mixed_recording(
+        [store.waveform(row) for row in rows], truth, rate, params.seed
+    )
+    scores = alarms.score_stream(run, waveform, window, params.listener.hop_length)
+    return alarms.Stream(scores, sounds, labels, rate, window, len(waveform) / rate)
+
+
+def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: Params) -> Settings:
+    """The listener's settings with thresholds that keep the stated rate on validation."""
+    stream = validation_stream(litert_runner(fp32), store, labels, params)
+    settings = alarms.settings_for(params.listener, labels)
+    return alarms.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
+
+
+def made_from(keras: Path, features: Path) -> dict[str, str]:
+    """What the files were made from, by SHA-256."""
+    sources = {"dataset": features / "index.parquet", "weights": keras / "model.keras"}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
+
+
+def main(keras: Path, features: Path, out: Path) -> None:
+    """Write NAME_fp32.tflite and NAME_int8.tflite with their cards inside, and card.json."""
+    params, store = load_params(), open_store(features)
+    labels = read_labels(keras / "labels.txt")
+    fp32 = convert(load_keras(keras / "model.keras"))
+    windows = calibration_windows(store, params.frontend.window_length, params.seed)
+    with replacing(out) as fresh:
+        fresh.mkdir()
+        bare = fresh / "fp32.tflite"
+        bare.write_bytes(fp32)
+        listener = settings_json(chosen_settings(bare, store, labels, params))
+        bare.unlink()
+        card = card_for(params, labels, listener, "fp32", made_from(keras, features))
+        (fresh / "card.json").write_text(card_json(card), encoding="utf-8")
+        for variant, content in {"fp32": fp32, "int8": quantise(fp32, windows)}.items():
+            path = fresh / f"{card.name}_{variant}.tflite"
+            path.write_bytes(write_card(content, replace(card, variant=variant)))
+            print(f"export_litert: {path.name}: {path.stat().st_size} bytes")
+    print(f"export_litert: thresholds {listener['thresholds']}")
+
+
+if __name__ == "__main__":
+    command.run(main)

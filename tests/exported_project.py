@@ -1,0 +1,75 @@
+"""A project whose clips are split and whose model, never trained, is exported: in seconds."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from conftest import ROOT
+from tables import clip_table
+
+
+@contextlib.contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """`folder` as the working folder, for stages that read params.yaml."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def make_exported(folder: Path) -> Path:
+    """Twenty-four clips of noise and tones in three labels, and every exported file."""
+    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    with working_in(folder):
+        _featurize()
+        _build()
+        _export()
+    return folder
+
+
+def _featurize() -> None:
+    from pocketear.clips import write_clips
+    from pocketear.stages import featurize
+
+    table = clip_table({"cry": 8, "laugh": 8, "background": 8})
+    table = table.assign(split=["train", "train", "val", "test"] * 6)
+    rng = np.random.default_rng(3)
+    for number, path in enumerate(table["path"]):
+        time = np.arange(40_000) / 16_000
+        tone = np.sin(2 * np.pi * (200 + 40 * number) * time)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.3 * tone + rng.normal(0, 0.02, len(time)), 16_000)
+    write_clips(table, Path("data/split/clips.parquet"))
+    featurize.main(Path("data/split/clips.parquet"), Path("data/features"))
+
+
+def _build() -> None:
+    import keras
+
+    from pocketear import model
+    from pocketear.clips import known_labels, write_labels
+    from pocketear.params import load_params
+    from pocketear.store import open_store
+
+    params, store = load_params(), open_store(Path("data/features"))
+    labels = known_labels(store.index, ())
+    keras.utils.set_random_seed(1)
+    normalisation = model.Normalisation(store.mean, store.scale)
+    built = model.build(params.frontend, params.model, labels, normalisation)
+    Path("models/keras").mkdir(parents=True)
+    model.save(built, Path("models/keras/model.keras"))
+    write_labels(labels, Path("models/keras/labels.txt"))
+
+
+def _export() -> None:
+    from pocketear.stages import export_coreml, export_litert
+
+    keras, litert = Path("models/keras"), Path("models/litert")
+    export_litert.main(keras, Path("data/features"), litert)
+    export_coreml.main(keras, litert / "card.json", Path("models/coreml"))

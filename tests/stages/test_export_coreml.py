@@ -1,0 +1,295 @@
+"""The exported .mlpackage against the Keras model that it came from, on sounds and extremes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pocketear import mil
+from pocketear.archive import read_folder
+from pocketear.errors import ExportError
+from pocketear.model_file import card_for, card_from, card_json
+from pocketear.params import load_params
+from pocketear.stages import export_coreml
+
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
+LABELS = ("background", "crying_baby", "laughing")
+VARIANTS = ("fp32", "fp16", "int8")
+LISTENER = {
+    "hop_length": 8_000, "smoothing": 2, "hysteresis": 0.1, "min_seconds": 0.5,
+    "refractory_seconds": 1.0, "background": ["background"],
+    "thresholds": {"crying_baby": 0.6, "laughing": 0.7},
+}  # fmt: skip
+
+
+def build():
+    """The project's model with weights of a trained one's size, never two channels alike."""
+    import keras
+
+    from pocketear import model
+
+    keras.utils.set_random_seed(11)
+    mels = PARAMS.frontend.n_mels
+    mean, scale = np.linspace(-40, -60, mels), np.linspace(9, 14, mels)
+    whole = model.build(PARAMS.frontend, PARAMS.model, LABELS, model.Normalisation(mean, scale))
+    rng = np.random.default_rng(12)
+    for layer in whole.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, moving, variance = (w.shape for w in layer.weights)
+            layer.set_weights([
+                rng.uniform(0.6, 1.4, gamma), rng.normal(0, 0.3, beta),
+                rng.normal(0, 0.3, moving), rng.uniform(0.4, 1.2, variance),
+            ])  # fmt: skip
+    return whole
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project folder whose train stage has run."""
+    from pocketear import model
+
+    root = tmp_path_factory.mktemp("project")
+    (root / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    keras = root / "models" / "keras"
+    keras.mkdir(parents=True)
+    model.save(build(), keras / "model.keras")
+    card = card_for(PARAMS, LABELS, LISTENER, "fp32")
+    (root / "card.json").write_text(card_json(card), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def exported(project):
+    """Variant -> the package that the stage wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        export_coreml.main(Path("models/keras"), Path("card.json"), Path("models/coreml"))
+    name = PARAMS.package.name
+    return {v: project / "models" / "coreml" / f"{name}_{v}.mlpackage" for v in VARIANTS}
+
+
+@pytest.fixture(scope="module")
+def keras_scores(project):
+    from pocketear.runner import keras_runner
+
+    return keras_runner(project / "models" / "keras" / "model.keras")
+
+
+def extremes():
+    """Windows that break front-ends."""
+    length, rng = PARAMS.frontend.window_length, np.random.default_rng(0)
+    noise, impulse = rng.uniform(-1, 1, length), np.zeros(length)
+    impulse[length // 2] = 1
+    return np.stack(
+        [np.zeros(length), noise, 1e-4 * noise, np.sign(noise), np.ones(length), impulse]
+    ).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def real_windows(esc10):
+    """One window of clips of every label."""
+    from pocketear.audio import load_waveform
+    from pocketear.windows import cut_windows
+
+    rows = list(csv.DictReader((esc10 / "clips.csv").open()))[::20]
+    waveforms = (load_waveform(esc10 / row["file"], PARAMS.frontend.sample_rate) for row in rows)
+    length = PARAMS.frontend.window_length
+    return np.concatenate([cut_windows(waveform, length, length)[:1] for waveform in waveforms])
+
+
+@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
+def test_extremes_score_as_in_keras(exported, keras_scores, variant, limit):
+    windows = extremes()
+    scores = mil.windows_runner(exported[variant])(windows)
+    np.testing.assert_allclose(scores, keras_scores(windows), atol=limit)
+
+
+@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
+def test_real_sounds_score_as_in_keras(exported, keras_scores, real_windows, variant, limit):
+    expected = keras_scores(real_windows)
+    assert np.ptp(expected, axis=0).max() > 0.1  # the sounds do not all score alike
+    np.testing.assert_allclose(
+        mil.windows_runner(exported[variant])(real_windows), expected, atol=limit
+    )
+
+
+def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
+    """It counts in fp32 with exact constants also where the network does not."""
+    from pocketear.front_end import reference
+
+    windows = extremes()
+    features = {variant: mil.features_runner(path)(windows) for variant, path in exported.items()}
+    for variant in ("fp16", "int8"):
+        np.testing.assert_array_equal(features[variant], features["fp32"])
+    expected = np.stack([reference(window, PARAMS.frontend) for window in windows])
+    np.testing.assert_allclose(features["fp32"], expected, atol=2e-2)  # dB
+
+
+def test_the_network_counts_in_fp16_and_its_weights_in_eight_bits(exported):
+    texts = {v: str(specification(path).mlProgram) for v, path in exported.items()}
+    assert "FLOAT16" not in texts["fp32"]
+    assert texts["fp16"].count("FLOAT16") > 20
+    assert "constexpr" not in texts["fp16"]
+    assert "constexpr_affine_dequantize" in texts["int8"]
+    sizes = {v: sum(map(len, read_folder(path).values())) for v, path in exported.items()}
+    assert sizes["fp32"] > sizes["fp16"] > sizes["int8"]
+
+
+def specification(path):
+    return mil.import_coremltools().models.utils.load_spec(str(path))
+
+
+def test_the_signature_is_a_sound_classifiers(exported):
+    for path in exported.values():
+        description = specification(path).description
+        (source,) = description.input
+        assert source.name == "audioSamples"
+        assert list(source.type.multiArrayType.shape) == [PARAMS.frontend.window_length]
+        assert source.type.multiArrayType.dataType == 65568  # FLOAT32
+        outputs = {output.name: output.type for output in description.output}
+        assert outputs["classLabel"].WhichOneof("Type") == "stringType"
+        probabilities = outputs["classLabel_probs"].dictionaryType
+        assert probabilities.WhichOneof("KeyType") == "stringKeyType"
+        assert description.predictedFeatureName == "classLabel"
+        assert description.predictedProbabilitiesName == "classLabel_probs"
+        assert description.metadata.userDefined["sampleRate"] == str(PARAMS.frontend.sample_rate)
+        assert mil.load_program(path).labels == LABELS
+
+
+def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):
+    for variant, path in exported.items():
+        metadata = specification(path).description.metadata
+        assert metadata.versionString == PARAMS.package.version
+        assert metadata.license == PARAMS.package.licence
+        card = card_from(mil.load_program(path).metadata["pocketear.json"])
+        assert (card.variant, card.labels) == (variant, LABELS)
+        assert card.window_length == PARAMS.frontend.window_length
+        assert card.listener.thresholds == LISTENER["thresholds"]
+        assert not [key for key in metadata.userDefined if "date" in key]
+
+
+def test_coremltools_opens_the_package(exported):
+    """The manifest is ours; its reader, which is Apple's own code, must find both items."""
+    ct = mil.import_coremltools()
+    for path in exported.values():
+        model = ct.models.MLModel(str(path), skip_model_load=True)
+        assert Path(model.weights_dir, "weight.bin").is_file()
+        assert model.get_spec().SerializeToString() == specification(path).SerializeToString()
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(project, exported, tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pocketear.stages.export_coreml",
+         "--keras", "models/keras", "--card", "card.json", "--out", str(tmp_path / "again")],
+        cwd=project, check=True, env=os.environ | {"PYTHONHASHSEED": "4711"},
+    )  # fmt: skip
+    for path in exported.values():
+        files = read_folder(path)
+        assert len(files) == 3
+        assert read_folder(tmp_path / "again" / path.name) == files
+
+
+def test_what_the_field_builds_networks_of_converts_and_scores_as_in_keras():
+    """Depthwise, dilated and strided convolutions, residuals, gates, pools, attention, norms."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(13)
+    waveform = keras.Input((4_000,), name="waveform")
+    x = layers.Reshape((50, 80), name="front_end")(waveform)
+    x = layers.Conv1D(24, 5, dilation_rate=2, padding="same", activation="softplus")(x)
+    x = layers.LayerNormalization()(x)
+    x = layers.MultiHeadAttention(2, 8)(x, x) + x
+    x = layers.Reshape((50, 24, 1))(x)
+    x = layers.Conv2D(16, 3, 2, "same", activation="relu6")(x)
+    x = layers.BatchNormalization(beta_initializer="random_normal")(layers.ZeroPadding2D(1)(x))
+    x = layers.DepthwiseConv2D(3, padding="same", activation="hard_swish")(x)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = x * layers.Conv2D(16, 1, activation="hard_sigmoid")(gate)
+    x = layers.SeparableConv2D(16, 3, padding="same", activation="silu")(x) + x
+    x = layers.AveragePooling2D(3, 2, "same")(layers.MaxPooling2D(2, padding="same")(x))
+    x = layers.Conv2D(16, 3, groups=1, padding="valid", activation="elu")(x)
+    x = layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.GlobalAveragePooling2D()(x)])
+    model = keras.Model(waveform, layers.Dense(3, activation="softmax")(layers.Dense(8, "tanh")(x)))
+
+    windows = np.random.default_rng(14).uniform(-1, 1, (8, 4_000)).astype(np.float32)
+    expected = model.predict(windows, verbose=0)
+    frozen = export_coreml.freeze(model)
+    for precision, limit in (("fp32", 1e-5), ("fp16", 1e-2)):
+        scores = converted_runner(frozen, precision)(windows)
+        np.testing.assert_allclose(scores, expected, atol=limit)
+
+
+def converted_runner(frozen, precision):
+    """Convert and run, without the project's metadata."""
+    import tempfile
+
+    model = export_coreml.convert(frozen, LABELS, precision)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.mlpackage"
+        model.save(str(path))
+        return mil.windows_runner(path)
+
+
+def test_a_channel_of_zeros_survives_eight_bits():
+    """A channel that training has killed has no range to divide by."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(15)
+    waveform = keras.Input((1_600,))
+    x = layers.Reshape((20, 80, 1))(waveform)
+    x = layers.Conv2D(16, 5, 2, activation="relu")(x)
+    x = layers.Conv2D(32, 5, 2, activation="relu", name="deep")(x)
+    scores = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(waveform, scores)
+    kernel, bias = model.get_layer("deep").get_weights()
+    kernel[..., 3] = 0
+    model.get_layer("deep").set_weights([kernel, bias])
+
+    windows = np.random.default_rng(16).uniform(-1, 1, (4, 1_600)).astype(np.float32)
+    small = export_coreml.quantise(
+        export_coreml.convert(export_coreml.freeze(model), LABELS, "fp16")
+    )
+    assert "constexpr_affine_dequantize" in str(small.get_spec().mlProgram)
+    small.save(path := "zeros.mlpackage")
+    np.testing.assert_allclose(
+        mil.windows_runner(Path(path))(windows), model.predict(windows, verbose=0), atol=5e-2
+    )
+
+
+def test_what_core_ml_has_no_op_for_is_refused_by_name():
+    """Keras's exact GELU becomes TensorFlow's Erfc."""
+    import keras
+    from keras import layers
+
+    waveform = keras.Input((512,))
+    x = layers.Dense(8, activation="gelu")(waveform)
+    model = keras.Model(waveform, layers.Dense(3, activation="softmax")(x))
+    with pytest.raises(ExportError, match=r"Core ML cannot convert the model: .*Erfc"):
+        export_coreml.convert(export_coreml.freeze(model), LABELS, "fp32")
+
+
+def test_scores_that_are_not_numbers_are_refused():
+    """As from a front-end without a floor under its logarithm."""
+    import keras
+    from keras import layers, ops
+
+    waveform = keras.Input((512,))
+    x = layers.Lambda(lambda x: ops.log(x) - ops.log(x))(waveform)
+    model = keras.Model(waveform, layers.Dense(3, activation="softmax")(x))
+    export_coreml.convert(export_coreml.freeze(model), LABELS, "fp32").save("nan.mlpackage")
+    with pytest.raises(ExportError, match=r"nan.mlpackage: silence or full scale gives scores"):
+        export_coreml.check_package(Path("nan.mlpackage"), 512)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)

@@ -1,0 +1,116 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from exported_project import working_in
+from pocketear.errors import ExportError
+from pocketear.model_file import read_card
+from pocketear.runner import open_runner
+from pocketear.stages import export_litert
+
+VARIANTS = ("fp32", "int8")
+
+
+@pytest.fixture(params=VARIANTS)
+def shipped(request: pytest.FixtureRequest, exported: Path) -> Path:
+    return exported / "models" / "litert" / f"cry_laugh_{request.param}.tflite"
+
+
+def test_a_waveform_goes_in_and_probabilities_come_out(shipped: Path) -> None:
+    interpreter = Interpreter(str(shipped))
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["waveform"], "outputs": ["scores"]}
+    }
+    (source,), (sink,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (source["name"], list(source["shape"])) == ("waveform", [1, 24000])
+    assert (sink["name"], list(sink["shape"])) == ("scores", [1, 3])
+    assert source["dtype"] == sink["dtype"] == np.float32
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 24000)).astype(np.float32)
+    scores = interpreter.get_signature_runner()(waveform=noise)["scores"]
+    assert np.isclose(scores.sum(), 1, atol=1e-5)
+
+
+def test_only_builtin_ops_ship(shipped: Path) -> None:
+    names = {one["op_name"] for one in Interpreter(str(shipped))._get_ops_details()}
+    assert not {name for name in names if name.startswith(("Flex", "CUSTOM", "Custom"))}
+
+
+def test_the_network_is_integer_and_the_front_end_float(exported: Path) -> None:
+    path = exported / "models" / "litert" / "cry_laugh_int8.tflite"
+    interpreter = Interpreter(str(path), experimental_preserve_all_tensors=True)
+    details = {one["index"]: one for one in interpreter.get_tensor_details()}
+    seen = {"front_end": set(), "conv": set()}
+    for one in interpreter._get_ops_details():
+        for index in one["outputs"]:
+            if index in details:
+                name, kind = details[index]["name"], details[index]["dtype"]
+                seen["front_end" if "front_end" in name else "conv"].add(kind)
+                if "relu" in name:
+                    assert kind == np.int8, name
+    assert seen["front_end"] == {np.float32}
+
+
+def test_scores_are_those_of_keras(exported: Path) -> None:
+    models = exported / "models"
+    windows = np.random.default_rng(1).uniform(-0.5, 0.5, (8, 24000)).astype(np.float32)
+    expected = open_runner(models / "keras" / "model.keras")(windows)
+    fp32 = open_runner(models / "litert" / "cry_laugh_fp32.tflite")(windows)
+    np.testing.assert_allclose(fp32, expected, atol=1e-5)
+
+
+def test_the_card_says_what_the_file_needs(shipped: Path) -> None:
+    card = read_card(shipped)
+    assert card.labels == ("background", "cry", "laugh")
+    assert (card.sample_rate, card.window_length) == (16000, 24000)
+    assert set(card.listener.thresholds) == {"cry", "laugh"}
+    assert set(card.made_from) == {"dataset", "weights", "params"}
+    assert card.variant in shipped.name
+
+
+@pytest.mark.slow
+def test_another_process_makes_the_same_bytes(exported: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pocketear.stages.export_litert", "--keras", "models/keras"]
+    subprocess.run(
+        [*command, "--features", "data/features", "--out", str(tmp_path / "again")],
+        cwd=exported, check=True, env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    for name in ("cry_laugh_fp32.tflite", "cry_laugh_int8.tflite", "card.json"):
+        first = (exported / "models" / "litert" / name).read_bytes()
+        assert (tmp_path / "again" / name).read_bytes() == first, name
+
+
+def test_an_op_that_may_not_ship_is_refused() -> None:
+    import tensorflow as tf
+
+    class Spectrum(keras.layers.Layer):
+        def call(self, waveform):
+            return tf.math.digamma(tf.abs(waveform) + 1)  # no such op in LiteRT
+
+    source = keras.Input((100,), name="waveform")
+    model = keras.Model(source, keras.layers.Dense(2, activation="softmax")(Spectrum()(source)))
+    with pytest.raises(ExportError, match=r"(?i)digamma"):
+        export_litert.convert(model)
+
+
+def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
+    from pocketear import alarms
+    from pocketear.params import load_params
+    from pocketear.runner import litert_runner
+    from pocketear.store import open_store
+
+    with working_in(exported):
+        params, store = load_params(), open_store(Path("data/features"))
+        run = litert_runner(Path("models/litert/cry_laugh_fp32.tflite"))
+        labels = ("background", "cry", "laugh")
+        stream = export_litert.validation_stream(run, store, labels, params)
+        settings = read_card(Path("models/litert/cry_laugh_int8.tflite")).listener
+    for label, threshold in settings.thresholds.items():
+        if threshold < 1:
+            points = alarms.misses_and_false_alarms(stream, settings, [threshold])
+            rate = next(p.false_alarms_per_hour for p in points if p.label == label)
+            assert rate <= params.listener.false_alarms_per_hour

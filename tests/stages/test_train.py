@@ -1,0 +1,130 @@
+"""Training: repeatable to the byte, learns what can be learnt, stops when it no longer does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+from pocketear.errors import DataError, ParamsError
+from pocketear.params import load_params
+from pocketear.stages import featurize, train
+from pocketear.store import Store, open_store
+from pocketear.windows import cut_windows
+from tables import clip_table
+
+LABELS = ("high", "low", "noise")
+SIDES = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+SECONDS = 0.5
+
+
+def sound(label: str, number: int) -> np.ndarray:
+    rng = np.random.default_rng([number, len(label)])
+    noise = rng.standard_normal(int(SECONDS * 16_000)) * 0.02
+    frequency = {"high": 3_000, "low": 300, "noise": 0}[label] * rng.uniform(0.9, 1.1)
+    return noise + 0.3 * np.sin(2 * np.pi * frequency * np.arange(len(noise)) / 16_000)
+
+
+@pytest.fixture
+def store(project: Path) -> Store:
+    """Thirty short clips of three labels that cannot be mistaken, and params.yaml to suit them."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["frontend"]["window_length"] = 4_800
+    params["train"] |= {"epochs": 2, "batch_size": 8}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    table = clip_table(dict.fromkeys(LABELS, 10)).assign(split=SIDES * 3)
+    for label, path in zip(table["label"], table["path"], strict=True):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, sound(label, int(Path(path).stem)), 16_000)
+    (project / "features").mkdir()
+    featurize.write_store(table, project / "features", load_params().frontend)
+    return open_store(project / "features")
+
+
+def fitted(store: Store, val: train.Side | None = None, **changes):
+    """A model fitted without augmentation. returns: it, its history, what on_epoch was told"""
+    import keras
+
+    from pocketear import model
+
+    keras.utils.set_random_seed(0)
+    params = load_params()
+    plain = params.augment.model_copy(
+        update={"mix_share": 0.0, "speed": 0.0, "gain_db": 0.0, "shift": False}
+    )
+    constants = model.Normalisation(store.mean, store.scale)
+    whole = model.build(params.frontend, params.model, LABELS, constants)
+    told: list[dict[str, float]] = []
+    history = train.fit(
+        whole,
+        train.side_of(store, "train", LABELS),
+        val or train.side_of(store, "val", LABELS),
+        params.train.model_copy(update=changes),
+        plain,
+        seed=0,
+        on_epoch=lambda epoch, row: told.append({"epoch": epoch, **row}),
+    )
+    return whole, history, told
+
+
+def start_training(out: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "pocketear.stages.train", "--features", "features"]
+    return subprocess.Popen(
+        [*command, "--out", f"{out}/keras", "--report", f"{out}/report"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_two_runs_write_the_same_bytes(store: Store) -> None:
+    """As the stage is run: in processes of their own, augmentation on, at the same time."""
+    runs = {out: start_training(out) for out in ("a", "b")}
+    lines = {out: run.communicate()[1].splitlines() for out, run in runs.items()}
+    assert [run.returncode for run in runs.values()] == [0, 0], lines
+    made = [{p.relative_to(out): p.read_bytes() for p in Path(out).rglob("*.*")} for out in runs]
+    assert sorted(path.name for path in made[0]) == [
+        "history.csv", "labels.txt", "model.keras",
+    ]  # fmt: skip
+    assert made[0] == made[1]
+    assert Path("a/keras/labels.txt").read_text().split() == list(LABELS)
+    epochs = [line for line in lines["a"] if line.startswith("epoch ")]
+    assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
+    assert list(pd.read_csv("a/report/history.csv")) == [
+        "epoch", "loss", "accuracy", "learning_rate", "val_loss", "val_accuracy",
+    ]  # fmt: skip
+
+
+def test_labels_that_sound_different_are_learnt(store: Store) -> None:
+    _, history, told = fitted(store, epochs=25)
+    assert history["accuracy"].iloc[-1] == 1
+    assert history["val_accuracy"].iloc[-1] == 1
+    assert [row["epoch"] for row in told] == list(range(1, 26)) == list(history.index)
+    assert history["learning_rate"].iloc[-1] < 1e-3 < history["learning_rate"].max()
+
+
+def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
+    """Validation that contradicts training gets worse with every lesson learnt."""
+    side = train.side_of(store, "val", LABELS)
+    wrong = train.Side(side.store, side.rows, np.roll(side.targets, 1, axis=1))
+    whole, history, _ = fitted(store, val=wrong, epochs=40, patience=4)
+    assert len(history) == history["val_loss"].idxmin() + 4 < 40
+    scores = [
+        whole.predict_on_batch(cut_windows(side.waveform(clip), 4_800, 4_800)).mean(axis=0)
+        for clip in range(len(side))
+    ]
+    loss = -np.log((np.stack(scores) * wrong.targets).sum(axis=1)).mean()
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
+
+
+def test_a_loss_that_breaks_is_told_with_its_cure(store: Store) -> None:
+    with pytest.raises(ParamsError, match=r"broke in epoch \d+; lower train.learning_rate"):
+        fitted(store, learning_rate=1e30)
+
+
+def test_a_side_without_clips_is_refused(store: Store) -> None:
+    store.index = store.index[store.index["split"] != "val"]
+    with pytest.raises(DataError, match="no clip is on the val side"):
+        train.side_of(store, "val", LABELS)

@@ -1,0 +1,129 @@
+"""Training windows: what mixing, speed and gain promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketear import augment
+from pocketear.params import AugmentParams
+
+LENGTH = 4_000
+PLAIN = AugmentParams(mix_share=0.0, speed=0.0, gain_db=0.0, shift=False)
+WILD = AugmentParams(mix_share=1.0, speed=0.15, gain_db=6.0, shift=True)
+
+
+def noise(seed: int, level: float = 0.1, length: int = LENGTH) -> np.ndarray:
+    return (level * np.random.default_rng(seed).standard_normal(length)).astype(np.float32)
+
+
+def tone(frequency: float, length: int) -> np.ndarray:
+    return np.sin(2 * np.pi * frequency / 16_000 * np.arange(length)).astype(np.float32)
+
+
+@given(
+    share=st.floats(0.01, 0.99),
+    levels=st.tuples(st.floats(-60, 0), st.floats(-60, 0)),
+)
+def test_the_target_says_how_loud_each_sound_is_in_the_mixture(share, levels) -> None:
+    """Checked against what a least-squares fit finds of each sound in the mixture."""
+    first, second = (noise(i, 10 ** (db / 20)) for i, db in enumerate(levels))
+    mixture, heard = augment.mix(first, second, share)
+    parts = np.linalg.lstsq(np.stack([first, second], axis=1), mixture, rcond=None)[0]
+    loudness = np.abs(parts) * [np.std(first), np.std(second)]
+    assert heard == pytest.approx(loudness[0] / loudness.sum(), rel=1e-3)
+
+
+def test_equally_loud_sounds_are_heard_in_the_share_asked_for() -> None:
+    for share in (0.1, 0.5, 0.8):
+        assert augment.mix(noise(1), noise(2), share)[1] == pytest.approx(share, abs=0.01)
+
+
+def test_a_quieter_sound_is_raised_to_be_heard_in_the_share_asked_for() -> None:
+    assert augment.mix(noise(1, 0.01), noise(2, 0.1), 0.5)[1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_mixture_is_about_as_loud_as_equally_loud_sounds() -> None:
+    mixture, _ = augment.mix(noise(1), noise(2), 0.5)
+    assert augment.level(mixture) == pytest.approx(0.1, rel=0.05)
+
+
+def test_silence_asks_for_no_label() -> None:
+    silence = np.zeros(LENGTH, np.float32)
+    mixture, share = augment.mix(silence, noise(1), 0.5)
+    assert share < 0.01
+    assert np.isfinite(mixture).all()
+    mixture, share = augment.mix(silence, silence, 0.5)
+    assert share == pytest.approx(0.5)
+    assert not mixture.any()
+
+
+def test_speed_moves_a_tone() -> None:
+    window = augment.cut(tone(1_000, 8_000), 100.5, LENGTH, 1.25)
+    spectrum = np.abs(np.fft.rfft(window * np.hanning(LENGTH)))
+    assert spectrum.argmax() * 16_000 / LENGTH == pytest.approx(1_250, abs=4)
+
+
+def test_a_cut_at_plain_speed_is_the_samples_themselves() -> None:
+    waveform = noise(3, length=9_000)
+    np.testing.assert_array_equal(augment.cut(waveform, 1_234, LENGTH), waveform[1_234:][:LENGTH])
+
+
+def test_a_short_clip_is_followed_by_silence() -> None:
+    waveform = noise(4, length=1_000)
+    window = augment.cut(waveform, 0, LENGTH)
+    np.testing.assert_array_equal(window[:1_000], waveform)
+    assert not window[1_000:].any()
+
+
+@given(length=st.integers(1, 3 * LENGTH), seed=st.integers(0, 2**32))
+def test_a_window_of_any_clip_has_its_length_and_its_level(length, seed) -> None:
+    waveform = np.ones(length, np.float32)
+    rng = np.random.default_rng(seed)
+    window = augment.draw_window(waveform, LENGTH, WILD, rng)
+    assert window.shape == (LENGTH,) and window.dtype == np.float32
+    assert 10 ** (-6.01 / 20) <= window[0] <= 10 ** (6.01 / 20)  # within 6 dB, and never empty
+    if length >= 1.15 * LENGTH + 1:
+        assert window.min() == pytest.approx(window.max())  # no silence where the clip has sound
+
+
+def batch(params: AugmentParams, seed: int, clips: int = 6):
+    sounds = [noise(i, length=3 * LENGTH) for i in range(clips)]
+    targets = np.eye(3, dtype=np.float32)[np.arange(clips) % 3]
+    rng = np.random.default_rng(seed)
+    order = np.arange(clips)
+    return augment.draw_batch(sounds.__getitem__, order, targets, params, LENGTH, rng), sounds
+
+
+def test_a_seed_gives_the_same_batch_and_another_seed_another() -> None:
+    (windows, targets), _ = batch(WILD, 1)
+    (again, again_targets), _ = batch(WILD, 1)
+    (other, _), _ = batch(WILD, 2)
+    np.testing.assert_array_equal(windows, again)
+    np.testing.assert_array_equal(targets, again_targets)
+    assert not np.array_equal(windows, other)
+
+
+def test_targets_are_shares_that_sum_to_one() -> None:
+    (windows, targets), _ = batch(WILD, 3)
+    assert windows.shape == (6, LENGTH) and targets.shape == (6, 3)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+    assert (targets >= 0).all()
+    assert (np.count_nonzero(targets, axis=1) > 1).any()
+
+
+def test_without_any_change_a_batch_is_the_clips_beginnings() -> None:
+    (windows, targets), sounds = batch(PLAIN, 4)
+    np.testing.assert_array_equal(windows, np.stack([sound[:LENGTH] for sound in sounds]))
+    np.testing.assert_array_equal(targets, np.eye(3)[np.arange(6) % 3])
+
+
+def test_a_batch_of_silence_has_no_nan() -> None:
+    silent = np.zeros(LENGTH, np.float32)
+    targets = np.eye(2, dtype=np.float32)
+    rng = np.random.default_rng(5)
+    windows, shares = augment.draw_batch(
+        lambda _: silent, np.array([0, 1]), targets, WILD, LENGTH, rng
+    )
+    assert not windows.any()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)

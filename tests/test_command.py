@@ -1,0 +1,45 @@
+import subprocess
+import sys
+from pathlib import Path
+
+CODE = """
+from pathlib import Path
+from pocketear import command
+from pocketear.errors import DataError
+def main(clips: Path, wanted_out: Path) -> None:
+    '''Say what is read.'''
+    if not clips.exists(): raise DataError(f"{clips}: not found; copy it")
+    print(wanted_out.read_text())
+command.run(main)
+"""
+
+
+def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_an_expected_error_is_one_line_and_a_status(tmp_path: Path) -> None:
+    done = stage("--clips", str(tmp_path / "none"), "--wanted-out", "x")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/none: not found; copy it\n"
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
+    done = stage("--clips", str(tmp_path), "--wanted-out", str(tmp_path / "gone"))
+    assert done.stderr == f"error: {tmp_path}/gone: No such file or directory\n"
+
+
+def test_help_says_what_the_stage_does() -> None:
+    done = stage("--help")
+    assert done.returncode == 0
+    assert "Say what is read." in done.stdout
+    assert "--wanted-out PATH" in done.stdout
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    code = "from pocketear import command\ncommand.guard(lambda: 1 / 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ZeroDivisionError" in done.stderr
+    assert done.returncode == 1

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from pocketear.errors import ParamsError
+from pocketear.params import load_params
+
+TEXT = (ROOT / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("epochs: ", "epoch: 3\n  epochs: ", "train.epoch is not a known parameter (a typo?)"),
+        ("  batch_size: 32", "", "train.batch_size is missing"),
+        ("batch_size: 32", "batch_size: many", "train.batch_size: input should be a valid integer"),
+        ("source: recipe ", "source: recipes ", "data.source: input should be 'recipe'"),
+        ("hop_length: 160", "hop_length: 0", "frontend.hop_length: input should be greater than 0"),
+        ("fmax: 7600.0", "fmax: 9000.0", "fmax must be at most half of sample_rate"),
+        ("win_length: 400", "win_length: 600", "win_length must be at most n_fft"),
+        ("floor: 1.0e-7", "floor: .nan", "frontend.floor: input should be"),
+        ("test_share: 0.2", "test_share: 1.5", "split.test_share: input should be less than 1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_rule(tmp_path: Path, old: str, new: str, line: str) -> None:
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(ParamsError) as wrong:
+        load_params(path)
+    assert line in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("batch_size: 32", "batch_size: -1").replace("fmin: 60", "fmin: x"))
+    with pytest.raises(ParamsError, match=r"frontend\.fmin.*train\.batch_size"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("seed: [1\n", "not valid YAML"),
+        ("", "the file: input should be"),
+        ("seed: 1\nseed", "params.yaml line 2: not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_params_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError) as wrong:
+        load_params(path)
+    assert line in str(wrong.value)
+
+
+def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="run this in the project's folder"):
+        load_params(tmp_path / "params.yaml")

@@ -1,0 +1,212 @@
+"""Makes the vectors that the listeners in Python, Kotlin and Swift must pass, from the Python one.
+
+    python tests/vectors/generate.py            says whether the files are up to date
+    python tests/vectors/generate.py --update   writes them; review the difference
+
+listener.json: settings, steps and events. A step is the scores of the next window (null: not a
+number) or a gap (the next window starts at that sample). An event is told `after` a step; the
+number of steps itself means: when the stream was finished. Numbers are decimal; the scores and
+peaks are float32, times are float64, and all must be equal to the last bit.
+
+card.tflite: a tiny model with its card inside (tests/tiny_model.py), for those who read cards.
+
+windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
+where they start in the stream, their first and last sample, and how many zeros end them.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketear.listener import Listener, WindowBuffer
+from pocketear.model_file import settings_from, write_card
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent))
+from tiny_model import tiny_card, tiny_tflite  # noqa: E402
+
+LABELS = ["background", "crying_baby", "laughing"]
+PLAIN = {
+    "hop_length": 8000,
+    "smoothing": 1,
+    "hysteresis": 0.1,
+    "min_seconds": 0.5,
+    "refractory_seconds": 0.0,
+    "thresholds": {"crying_baby": 0.6, "laughing": 0.7},
+    "background": ["background"],
+}
+BELOW = float(np.nextafter(np.float32(0.6), np.float32(0)))
+OFF = float(np.float32(0.6) - np.float32(0.1))
+BELOW_OFF = float(np.nextafter(np.float32(OFF), np.float32(0)))
+SILENCE = [0.0, 0.0, 0.0]
+
+
+def cry(*scores: float | None) -> list[Any]:
+    """Steps in which only crying_baby varies."""
+    return [{"scores": [0.1, score, 0.0]} for score in scores]
+
+
+def hand_made() -> list[dict[str, Any]]:
+    """One case a rule."""
+    loud = cry(0.9, 0.9, 0.9)
+    return [
+        case("one event", cry(0.1, 0.8, 0.9, 0.7, 0.1, 0.1)),
+        case("still sounding at the end", loud),
+        case("no step at all", []),
+        case("a score equal to the threshold starts", cry(0.6, 0.1)),
+        case("the next float below does not", cry(BELOW, 0.1)),
+        case("a score equal to threshold minus hysteresis goes on", cry(0.9, OFF, 0.1)),
+        case("the next float below ends", cry(0.9, BELOW_OFF, 0.1)),
+        case("no hysteresis", cry(0.6, BELOW, 0.6), hysteresis=0.0),
+        case("background yields nothing", [{"scores": [1.0, 0.0, 0.0]}] * 5),
+        case("two labels at once", [{"scores": [0.0, 0.9, 0.9]}] * 3 + [{"scores": SILENCE}]),
+        case("too short is dropped", cry(0.1, 0.9, 0.1), min_seconds=1.0),
+        case("just long enough", cry(0.1, 0.9, 0.9, 0.1), min_seconds=1.0),
+        case("no minimum", cry(0.9, 0.1), min_seconds=0.0),
+        case("refractory holds back", cry(0.9, 0.1, 0.9, 0.9, 0.9, 0.1), refractory_seconds=1.0),
+        case("refractory ends in time", cry(0.9, 0.1, 0.1, 0.9, 0.1), refractory_seconds=1.0),
+        case("a dropped event holds nothing back",
+             cry(0.9, 0.1, 0.9, 0.9, 0.1), min_seconds=1.0, refractory_seconds=5.0),
+        case("refractory is a label's own",
+             [{"scores": [0, 0.9, 0]}, {"scores": [0, 0, 0.9]}, {"scores": [0, 0.9, 0.9]}],
+             refractory_seconds=60.0),
+        case("mean of two", cry(0.1, 0.9, 0.9, 0.9, 0.1, 0.1), smoothing=2),
+        case("mean of three, oldest first", cry(0.1, 0.7, 0.3, 0.9, 1.0, 0.8), smoothing=3),
+        case("one spike is averaged away", cry(0.1, 0.9, 0.1, 0.1), smoothing=3),
+        case("not a number ends and is counted out", cry(0.9, 0.9, None, 0.9, 0.1)),
+        case("not a number elsewhere counts too",
+             [{"scores": [None, 0.9, 0.0]}, {"scores": [0.1, 0.9, 0.0]}]),
+        case("only not a number", cry(None, None, None)),
+        case("means begin anew after not a number", cry(0.1, 0.1, None, 0.9, 0.9), smoothing=3),
+        case("a gap ends", [*loud, {"gap": 160_000}, *loud]),
+        case("a gap with nothing sounding", [{"gap": 4000}, *loud]),
+        case("means forget over a gap", [*cry(0.0, 0.0), {"gap": 32_000}, *cry(0.9)], smoothing=3),
+        case("refractory goes on over a gap",
+             [*loud, {"gap": 32_000}, *loud, *loud], refractory_seconds=2.0),
+        case("two minutes of digital silence", [{"scores": SILENCE}] * 240),
+        case("silence ends", [*loud, {"scores": SILENCE}]),
+        case("hop as long as the window", cry(0.9, 0.9, 0.1), hop_length=24_000),
+        case("odd lengths",
+             cry(0.9, 0.9, 0.1), hop_length=777, min_seconds=0.07, sample_rate=11_025),
+    ]  # fmt: skip
+
+
+def random_cases() -> list[dict[str, Any]]:
+    """Settings and scores drawn at random, with holes."""
+    draw = np.random.default_rng(20)
+    cases = []
+    for number in range(30):
+        settings = {
+            "hop_length": int(draw.integers(1, 24_001)),
+            "smoothing": int(draw.integers(1, 6)),
+            "hysteresis": round(float(draw.uniform(0, 0.3)), 3),
+            "min_seconds": round(float(draw.uniform(0, 1.5)), 3),
+            "refractory_seconds": round(float(draw.uniform(0, 2)), 3),
+        }
+        steps: list[Any] = []
+        for scores in np.round(draw.uniform(0, 1, (60, 3)) ** 0.6, 3).tolist():
+            kind = draw.uniform()
+            if kind < 0.02:
+                steps.append({"gap": int(len(steps) * 30_000)})
+            steps.append({"scores": [scores[0], None, scores[2]] if kind > 0.98 else scores})
+        cases.append(case(f"random {number}", steps, **settings))
+    return cases
+
+
+def case(name: str, steps: list[Any], **changes: Any) -> dict[str, Any]:
+    """One case with the events that the reference tells."""
+    rate = changes.pop("sample_rate", 16_000)
+    settings = {**PLAIN, **changes}
+    listener = Listener(settings_from(settings), LABELS, rate, 24_000)
+    events = []
+    for index, step in enumerate([*steps, None]):
+        for event in _told(listener, step):
+            events.append({"after": index, **vars(event)})
+    return {
+        "name": name, "labels": LABELS, "sample_rate": rate, "window_length": 24_000,
+        "listener": settings, "steps": steps, "events": events, "ignored": listener.ignored,
+    }  # fmt: skip
+
+
+def _told(listener: Listener, step: Any) -> list[Any]:
+    if step is None:
+        return listener.finish()
+    if "gap" in step:
+        return listener.gap(step["gap"])
+    scores = [np.nan if score is None else score for score in step["scores"]]
+    return listener.push(np.array(scores, np.float32))
+
+
+def window_cases() -> list[dict[str, Any]]:
+    """Blocks of a ramp; a negative block is a loss."""
+    return [
+        window_case("blocks of the hop", 6, 2, [2] * 6),
+        window_case("one long block", 6, 2, [17]),
+        window_case("one sample at a time", 4, 3, [1] * 11),
+        window_case("hop as long as the window", 5, 5, [3] * 5),
+        window_case("exactly one window", 6, 2, [6]),
+        window_case("shorter than a window", 6, 2, [3, 1]),
+        window_case("nothing", 6, 2, []),
+        window_case("a loss", 6, 2, [7, -4, 5, 5]),
+        window_case("a loss, then too little", 6, 2, [7, -4, 5]),
+        window_case("a loss at once", 6, 2, [-3, 8]),
+    ]
+
+
+def window_case(name: str, length: int, hop: int, blocks: list[int]) -> dict[str, Any]:
+    """One case with the windows that the reference yields."""
+    buffer, position, windows = WindowBuffer(length, hop), 0, []
+    for block in blocks:
+        if block < 0:
+            buffer.lose(-block)
+        else:
+            samples = np.arange(position, position + block, dtype=np.float32)
+            for window in buffer.push(samples + 1):  # so that no sample of the ramp is 0
+                windows.append(_seen(buffer.start, window))
+        position += abs(block)
+    rest = buffer.finish()
+    if rest is not None:
+        windows.append(_seen(buffer.start, rest))
+    return {"name": name, "window_length": length, "hop_length": hop, "blocks": blocks,
+            "windows": windows}  # fmt: skip
+
+
+def _seen(start: int, window: np.ndarray) -> dict[str, Any]:
+    zeros = int(np.argmax(window[::-1] != 0))
+    return {"start": start, "first": float(window[0]), "last": float(window[-1]), "zeros": zeros}
+
+
+def vectors() -> dict[str, bytes]:
+    """File name -> content."""
+    card = tiny_card(window_length=8, hop_length=4)
+    return {
+        "listener.json": _bytes([*hand_made(), *random_cases()]),
+        "windows.json": _bytes(window_cases()),
+        "card.tflite": write_card(tiny_tflite(window=8), card),
+    }
+
+
+def _bytes(cases: list[dict[str, Any]]) -> bytes:
+    lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
+    return f"[\n{lines}\n]\n".encode()
+
+
+def main() -> None:
+    """Compare, or write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--update", action="store_true", help="write the files")
+    update = parser.parse_args().update
+    for name, content in vectors().items():
+        path = FOLDER / name
+        if update:
+            path.write_bytes(content)
+        elif not path.is_file() or path.read_bytes() != content:
+            sys.exit(f"{path} differs: run with --update, and review the difference")
+
+
+if __name__ == "__main__":
+    main()
