@@ -1,5 +1,7 @@
 """windows: a waveform -> the windows that the model hears."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from pocketear.arrays import Waveform, WindowBatch
@@ -29,3 +31,26 @@ def cut_windows(waveform: Waveform, window_length: int, hop_length: int) -> Wind
         piece = waveform[start : start + window_length]
         row[: len(piece)] = piece
     return windows
+
+
+def stream_windows(
+    pieces: Iterable[Waveform], window_length: int, hop_length: int
+) -> Iterator[tuple[int, Waveform]]:
+    """The windows of `cut_windows`, of a waveform that comes in pieces and may not fit in memory.
+
+    yields: where a window starts, in samples, and the window, (window_length,) float32
+    """
+    held = np.zeros(0, np.float32)  # the samples from `first` on
+    first = start = 0
+    for piece in pieces:
+        held = np.concatenate([held, piece])
+        while first + len(held) >= start + window_length:
+            yield start, held[start - first : start - first + window_length]
+            start += hop_length
+        spare = min(start - first, len(held) - window_length)  # the last window may need the rest
+        held, first = held[max(0, spare) :], first + max(0, spare)
+    last = first + len(held) - window_length
+    if last < 0:
+        yield 0, np.pad(held, (0, -last))
+    elif last != start - hop_length:
+        yield last, held[-window_length:]

@@ -91,7 +91,7 @@ def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
     yield at_most("host.ratio", p.max_host_ratio, host.get("ratio_median"), why=why)
 
 
-def verdict(gates: list[Gate]) -> dict[str, Any]:
+def judge(gates: list[Gate]) -> dict[str, Any]:
     """What verdict.json says."""
     reasons = [gate.reason for gate in gates if not gate.passed]
     return {"accepted": not reasons, "reasons": reasons, "gates": [asdict(gate) for gate in gates]}
@@ -116,7 +116,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read ({error}); `dvc repro` makes it") from error
 
 
-def main(metrics: Path, parity: Path, latency: Path, verdict_out: Path) -> None:
+def main(metrics: Path, parity: Path, latency: Path, verdict: Path) -> None:
     """Hold every figure against its limit."""
     params = load_params()
     shipped = [f"litert_{params.export.android}", f"coreml_{params.export.ios}"]
@@ -125,8 +125,8 @@ def main(metrics: Path, parity: Path, latency: Path, verdict_out: Path) -> None:
         *parity_gates(read_json(parity), params.gate),
         *latency_gates(read_json(latency), params.gate),
     ]
-    found = verdict(gates)
-    with replacing(verdict_out) as fresh:
+    found = judge(gates)
+    with replacing(verdict) as fresh:
         fresh.write_text(json.dumps(found, indent=2) + "\n")
     word = "accepted" if found["accepted"] else "refused"
     print(f"gate: {word}, {len(gates) - len(found['reasons'])} of {len(gates)} gates passed")

@@ -1,0 +1,157 @@
+"""`dvc repro` in a fresh copy of this repository, as a user runs it, on a smaller synthetic set."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import ROOT
+
+pytestmark = pytest.mark.slow
+# What a small set and two epochs can reach; every other limit stays as it ships.
+SMALL: dict[str, Any] = {
+    "train.epochs": 2,
+    "evaluate.bootstrap": 200,
+    "parity.clips": 4,
+    "gate.min_accuracy": 0.0,
+    "gate.min_recall": 0.0,
+    "gate.max_calibration_error": 1.0,
+    "gate.max_drop": 1.0,
+    "gate.max_label_drop": 1.0,
+    "gate.max_flips": 1.0,
+}
+
+
+def put(folder: Path, values: dict[str, Any]) -> None:
+    """Change params.yaml by dotted name."""
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    for name, value in values.items():
+        *sections, key = name.split(".")
+        section = params
+        for one in sections:
+            section = section[one]
+        assert key in section, name
+        section[key] = value
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["dvc", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+        env=os.environ | {"DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": ""},
+    )  # fmt: skip
+
+
+def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The stages that a `dvc repro` ran."""
+    lines = [line for line in done.stdout.splitlines() if line.startswith("Running stage '")]
+    return [line.split("'")[1] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git tracks, with its own history, taken through the whole journey."""
+    copy = tmp_path_factory.mktemp("clone") / "pocketear"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *command],
+            cwd=copy, check=True,
+        )  # fmt: skip
+    recipe = copy / "data" / "recipes" / "cry_laugh.yaml"
+    recipe.write_text(recipe.read_text().replace("clips: 160", "clips: 40"))
+    put(copy, SMALL)
+    done = dvc(copy, "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return copy
+
+
+def test_packages_for_both_platforms_are_built(folder: Path) -> None:
+    assert json.loads((folder / "reports" / "verdict.json").read_text())["accepted"]
+    assert list((folder / "build" / "android").rglob("*.aar"))
+    assert list((folder / "build" / "ios").rglob("Package.swift"))
+    assert list((folder / "build" / "ios").rglob("*.mlpackage"))
+    assert (folder / "reports" / "report.html").stat().st_size > 10_000
+    assert (folder / "reports" / "validation" / "docs" / "index.html").is_file()
+
+
+def test_a_second_run_has_nothing_to_do(folder: Path) -> None:
+    assert ran(dvc(folder, "repro")) == []
+
+
+def test_metrics_and_plots_can_be_shown(folder: Path) -> None:
+    shown = dvc(folder, "metrics", "show", "--json")
+    assert "accuracy" in shown.stdout
+    plots = dvc(folder, "plots", "show")
+    assert plots.returncode == 0, plots.stderr
+    assert (folder / "dvc_plots" / "index.html").is_file()
+
+
+def test_the_shipped_model_predicts(folder: Path) -> None:
+    clip = next((folder / "data" / "clips" / "audio").rglob("*.wav"))
+    done = subprocess.run(
+        ["pocketear", "predict", "--json", str(clip)],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert clip.name in done.stdout
+
+
+def test_a_limit_reruns_only_the_gate_and_what_follows(folder: Path) -> None:
+    put(folder, {"gate.max_file_bytes": 2_000_000})
+    stages = ran(dvc(folder, "repro"))
+    assert stages[0] == "gate"
+    assert set(stages) <= {"gate", "report", "register", "package_android", "package_ios"}
+
+
+def test_a_refused_verdict_stops_before_anything_is_packaged(folder: Path) -> None:
+    put(folder, {"gate.min_accuracy": 1.0})
+    done = dvc(folder, "repro", "--keep-going")
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert "accuracy" in told
+    assert "want at least 1" in told
+    assert not (folder / "build" / "android").exists()
+    assert not (folder / "build" / "ios").exists()
+    registered = json.loads((folder / "reports" / "registered.json").read_text())
+    assert registered["version"]
+    put(folder, {"gate.min_accuracy": 0.0})
+    assert dvc(folder, "repro").returncode == 0
+
+
+def test_another_training_reruns_from_train_on(folder: Path) -> None:
+    put(folder, {"train.learning_rate": 0.04})
+    done = dvc(folder, "repro", "--dry")
+    stages = ran(done)
+    assert stages[0] == "train"
+    assert not {"ingest", "validate", "split", "featurize"} & set(stages)
+    put(folder, {"train.learning_rate": yaml.safe_load(
+        (ROOT / "params.yaml").read_text())["train"]["learning_rate"]})  # fmt: skip
+
+
+def test_a_kill_at_any_moment_costs_nothing_but_time(folder: Path) -> None:
+    """A run killed in the middle of a stage: the next one ends with the same bytes."""
+    before = (folder / "data" / "features" / "waveforms.i16").read_bytes()
+    shutil.rmtree(folder / ".pocketear" / "cache")
+    with subprocess.Popen(
+        ["dvc", "repro", "-f", "-s", "featurize"], cwd=folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as run:  # fmt: skip
+        cache = folder / ".pocketear" / "cache"
+        while not any(cache.rglob("index.jsonl")) and run.poll() is None:
+            time.sleep(0.05)
+        os.killpg(run.pid, 9)
+    assert dvc(folder, "repro", "-s", "featurize").returncode == 0
+    assert (folder / "data" / "features" / "waveforms.i16").read_bytes() == before
