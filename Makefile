@@ -1,7 +1,7 @@
-# pocketear: make run | make test | make lint | make help
+# pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup phone-tools run test lint format clean
+.PHONY: help setup phone-tools run test lint format serve notify pull retrain pull-request-report apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -11,7 +11,7 @@ export DVC_NO_ANALYTICS := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
 
 setup: .pocketear/synced phone-tools  ## the environment, as uv.lock says
 
@@ -30,19 +30,45 @@ phone-tools:  ## what the arm64 measurement needs, where apt and root are at han
 run: setup  ## sounds -> judged Android and iOS packages and a report page
 	@$(RUN) dvc repro; status=$$?; $(RUN) pocketear summary; exit $$status
 
-test: setup  ## all tests, lint first
-	@$(MAKE) --no-print-directory lint
-	$(RUN) pytest -q
+test: setup lint  ## lint, then all tests
+	$(RUN) pytest -q -n 2 --dist loadfile
+	@echo "lint and tests passed; the page of a real run: make run, then reports/report.html"
 
 lint: setup  ## style, types, import direction, workflows
-	$(RUN) ruff format --check .
-	$(RUN) ruff check .
+	$(RUN) ruff format --check --quiet .
+	$(RUN) ruff check --quiet .
 	$(RUN) mypy
-	$(RUN) lint-imports
+	$(RUN) lint-imports --no-cache
+	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN) zizmor --offline --quiet .github/workflows
 
 format: setup  ## what lint would complain of and a tool can mend
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+serve: setup  ## Prefect's server, a worker and MLflow's pages on loopback; Ctrl-C ends all
+	$(RUN) python flows/serve.py
+
+notify: setup  ## tell the server that data or params changed: one retrain a change
+	$(RUN) python flows/notify.py
+
+pull: setup  ## the data that DVC tracks, where there is a remote
+	@if [ -n "$$($(RUN) dvc remote list)" ]; then $(RUN) dvc pull --allow-missing; \
+	else echo "pull: no DVC remote is set; the recipe needs none"; fi
+
+# SET is a list of NAME=VALUE, one a line or by spaces; it is never expanded by make
+retrain: setup  ## the DAG as a Prefect flow; SET='train.epochs=5', PROMOTE=1
+	@set --; for one in $$SET; do set -- "$$@" --set "$$one"; done; \
+	$(RUN) python flows/retrain.py "$$@" $${PROMOTE:+--promote}
+
+pull-request-report: setup  ## reports/pull_request.md from the reports at hand
+	@mkdir -p reports
+	$(RUN) pocketear report --markdown > reports/pull_request.md
+	@cat reports/pull_request.md
+
+apple: setup  ## macOS: the packages that were built, on Apple's runtime, and the Swift tests
+	$(RUN) python benchmarks/parity_apple.py
+	swift test --package-path mobile/ios
 
 clean:  ## all that is made, except caches and MLflow's runs
 	rm -rf build reports models data/clips data/valid data/split data/features

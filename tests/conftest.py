@@ -19,7 +19,7 @@ settings.load_profile("pocketear")
 
 @pytest.fixture(scope="session")
 def esc10() -> Path:
-    """The ESC-10 recordings beside the checkout; a test that needs them skips where they are not."""
+    """The ESC-10 recordings beside the checkout; a test skips where they are not."""
     if not (ESC10 / "clips.csv").is_file():
         pytest.skip("the ESC-10 recordings are not at ../shared/data/esc10")
     return ESC10

@@ -25,6 +25,12 @@ from pocketear.runner import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 
+@pytest.fixture(autouse=True)
+def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MediaPipe loads TensorFlow, if it is there, for the sake of its documentation alone: 20 s."""
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+
+
 @pytest.fixture(scope="module")
 def plain() -> bytes:
     return tiny_tflite()
@@ -88,10 +94,10 @@ def test_metadata_is_what_mediapipe_reads_of_it(file: Path) -> None:
     assert file_.type == schema.AssociatedFileType.TENSOR_AXIS_LABELS
 
 
-def classifier(file: Path):
+def classifier(file: Path, **more):
     audio = pytest.importorskip("mediapipe.tasks.python.audio")
     base = pytest.importorskip("mediapipe.tasks.python").BaseOptions
-    options = audio.AudioClassifierOptions(base_options=base(model_asset_path=str(file)))
+    options = audio.AudioClassifierOptions(base_options=base(model_asset_path=str(file)), **more)
     try:
         return audio.AudioClassifier.create_from_options(options)
     except OSError as error:  # libEGL.so.1: MediaPipe wants a graphics library even for sound
@@ -101,12 +107,34 @@ def classifier(file: Path):
 def mediapipe_scores(client, waveform: np.ndarray) -> np.ndarray:
     from mediapipe.tasks.python.components.containers import AudioData
 
+    return rows_of(client.classify(AudioData.create_from_array(waveform, SAMPLE_RATE)))
+
+
+def rows_of(results: list) -> np.ndarray:
+    """(window, label) scores of MediaPipe's results, by label name."""
     rows = []
-    for result in client.classify(AudioData.create_from_array(waveform, SAMPLE_RATE)):
+    for result in results:
         categories = result.classifications[0].categories
         scores = {category.category_name: category.score for category in categories}
         rows.append([scores[label] for label in LABELS])
     return np.asarray(rows, np.float32)
+
+
+def test_mediapipes_stream_mode_scores_equal_litert(file: Path) -> None:
+    audio = pytest.importorskip("mediapipe.tasks.python.audio")
+    from mediapipe.tasks.python.components.containers import AudioData
+
+    batch, found = windows(5), []
+    stream = {
+        "running_mode": audio.RunningMode.AUDIO_STREAM,
+        "result_callback": lambda result, _: found.append(result),
+    }
+    waveform, block = batch.reshape(-1), WINDOW // 4
+    with classifier(file, **stream) as client:
+        for start in range(0, len(waveform), block):
+            piece = AudioData.create_from_array(waveform[start : start + block], SAMPLE_RATE)
+            client.classify_async(piece, start * 1000 // SAMPLE_RATE)
+    np.testing.assert_array_equal(rows_of(found), litert_runner(file)(batch))
 
 
 def test_mediapipe_opens_it_and_scores_equal_litert(file: Path) -> None:

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from pocketear.errors import ParamsError
 from pocketear.params import load_params
 

@@ -4,6 +4,7 @@ Measured as a phone would meet it: on a long recording, made of clips joined end
 the listener with its smoothing, hysteresis and pauses.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Candidate thresholds, highest first. None is below 0.5: a few hours of validation cannot vouch
 # for an alarm at a label that is less likely than not.
 _GRID = tuple(percent / 100 for percent in range(99, 49, -1))
-_NEVER = 1.0  # the threshold of a label that cannot keep the rate
+_NOT_CHOSEN = 1.0
 _BATCH = 64  # windows scored at once
 _SECONDS_PER_HOUR = 3600.0
 
@@ -97,7 +98,7 @@ def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings
         hysteresis=p.hysteresis,
         min_seconds=p.min_seconds,
         refractory_seconds=p.refractory_seconds,
-        thresholds=dict.fromkeys(sounding, _NEVER),
+        thresholds=dict.fromkeys(sounding, _NOT_CHOSEN),
         background=tuple(label for label in labels if label in p.background),
     )
 
@@ -125,16 +126,25 @@ def choose_thresholds(
 ) -> ListenerSettings:
     """`settings` with, per label, the lowest threshold that keeps to the rate on `stream`.
 
-    It and every higher one keep to it. A label that no threshold below 1 keeps quiet gets 1. With
-    a stream shorter than an hour / rate this means: no false alarm at all.
+    It and every higher one keep to it. Where none does, the lowest of those with the fewest false
+    alarms: a label that is shut off helps nobody, and evaluate says what it costs. With a stream
+    shorter than an hour / rate, to keep to it means no false alarm at all.
     """
-    chosen, settled = dict.fromkeys(settings.thresholds, _NEVER), set[str]()
-    for point in misses_and_false_alarms(stream, settings):
-        if point.false_alarms_per_hour > false_alarms_per_hour:
-            settled.add(point.label)
-        if point.label not in settled:
-            chosen[point.label] = point.threshold
+    points = misses_and_false_alarms(stream, settings)
+    chosen = {
+        label: _lowest([p for p in points if p.label == label], false_alarms_per_hour)
+        for label in settings.thresholds
+    }
     return replace(settings, thresholds=chosen)
+
+
+def _lowest(points: Sequence[Point], rate: float) -> float:
+    """points: of one label, the highest threshold first"""
+    quiet = list(itertools.takewhile(lambda point: point.false_alarms_per_hour <= rate, points))
+    if quiet:
+        return quiet[-1].threshold
+    fewest = min(point.false_alarms_per_hour for point in points)
+    return min(point.threshold for point in points if point.false_alarms_per_hour == fewest)
 
 
 def _all_at(settings: ListenerSettings, threshold: float) -> ListenerSettings:

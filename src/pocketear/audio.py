@@ -71,7 +71,7 @@ def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recordin
 
 def to_waveform(recording: Recording, sample_rate: int) -> Waveform:
     """Mean of the channels, resampled by soxr HQ. returns: (sample,) float32"""
-    mono = recording.samples.mean(axis=1, dtype=np.float32)
+    mono: Waveform = recording.samples.mean(axis=1, dtype=np.float32)
     if recording.sample_rate == sample_rate:
         return mono
     resampled = soxr.resample(mono, recording.sample_rate, sample_rate, quality=_QUALITY)

@@ -1,70 +1,57 @@
 """front_end: THE front-end, waveform -> log-mel or MFCC, as one Keras layer of builtin ops.
 
-librosa is the reference, `reference` calls it, and what ships computes the same in fewer steps:
+librosa is the reference and `reference` calls it; the layer is what is trained, evaluated and
+shipped. Both follow librosa.feature.melspectrogram: a periodic Hann window centred in n_fft, zero
+padding where frames are centred, squared magnitudes, HTK or Slaney mels, 10 log10 or ln above a
+floor, an orthonormal DCT-II with sinusoidal liftering.
 
-- A DFT is done as two short ones (Cooley & Tukey 1965, "An algorithm for the machine calculation of
-  complex Fourier series"), each a batched matmul. With n = R * tap + residue and M = n_fft / R,
-  bin k needs, of each of the R residues, one value of an M-point DFT over its taps, then an R-point
-  sum over the residues.
-- Only power leaves the DFT, so the origin of time is free. It is put in the middle of a residue
-  pair: residues r and R - 1 - r turn in opposite directions, their sum and difference halve the
-  second matmul.
-- The samples are real, so bins k and -k have one power and half of the M values are enough. Values
-  0 and M / 2 are real and share one slot.
-
-Where n_fft has no such factors the second matmul alone is a plain DFT (docs/decisions/0002).
-Constants are scaled so that no waveform in [-1, 1] leaves the range of fp16 upwards; the scale is
-taken back after the logarithm.
+fp16: the window and each mel are scaled so that no waveform in [-1, 1] gives more than fp16 can
+hold, and the scale is taken back after the logarithm. Downwards the room is too small: a power at
+the floor is a subnormal, and the sums round at 1e-3 of the loudest bin. Whoever converts to fp16
+keeps the ops whose names hold the layer's name, `front_end`, in float32.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from pocketear.arrays import Features, Waveform
+from pocketear.dft import Constant, Matrix, PowerSpectrum, power, power_spectrum
 from pocketear.params import FrontEndParams
 
-Matrix = NDArray[np.float64]
-
-_DECIBELS = 10 / np.log(10)  # of a power ratio of e
-_LARGEST = 65025.0  # 255 squared: just inside fp16
-_TILE = 8  # columns that a phone's matmul kernel computes at once
+_DECIBELS = 10 / math.log(10)  # of a power ratio of e
+_LARGEST = 255.0  # whose square fp16 can hold
+_BAND = 8  # mels computed together: the columns of one tile of a phone's matmul kernel
+_JOINED = 4  # XNNPACK joins no more than five tensors in one op
 
 
 class Band(NamedTuple):
-    """Neighbouring mels, and the only positions of the power spectrum that they hear."""
+    """Neighbouring mels, and the run of positions of the power spectrum that they hear."""
 
     start: int
     stop: int
-    weights: Matrix  # (position, mel)
-
-
-class Part(NamedTuple):
-    first: Matrix | None
-    second: Matrix
+    weights: Constant  # (position, mel)
 
 
 class Constants(NamedTuple):
     """All that the graph multiplies by.
 
     offset: the first sample of a frame that the window does not make zero
-    window: (tap * residue,) Hann, scaled; zero beyond the frame's last sample
-    first: (sum | difference, tap, value of the short DFT), or None for a plain DFT
-    second: (value, sums and differences, bin), or (real | imaginary, sample, bin)
-    bands: the mel filterbank; floor: (mel,) lowest power; log_scale: (mel,) what scaling added to
-    the natural logarithm; dct: (mel, coefficient), liftering included
+    window: (sample,) Hann from there on, scaled; zeros up to two whole halves of `spectrum`
+    floor, log_scale: (mel,) the lowest power, and what scaling added to the natural logarithm
+    dct: (mel, coefficient), liftering included
     """
 
     offset: int
-    window: Matrix
-    parts: tuple[Part, Part]
+    window: Constant
+    spectrum: PowerSpectrum
     bands: list[Band]
-    floor: Matrix
-    log_scale: Matrix
-    dct: Matrix
+    floor: Constant
+    log_scale: Constant
+    dct: Constant
 
 
 def n_frames(frontend: FrontEndParams) -> int:
@@ -79,17 +66,18 @@ def n_coefficients(frontend: FrontEndParams) -> int:
 
 
 def reference(waveform: Waveform, frontend: FrontEndParams) -> Features:
-    """librosa's features of a waveform. returns: (frame, coefficient) float32"""
+    """librosa's features of a waveform; one shorter than a frame is zero-padded at its end.
+
+    returns: (frame, coefficient) float32, dB or nepers of power
+    """
     import librosa
 
     p = frontend
     missing = max(0, p.n_fft - len(waveform))
     mel = librosa.feature.melspectrogram(
-        y=np.pad(waveform, (0, missing)),
-        sr=p.sample_rate, n_fft=p.n_fft, hop_length=p.hop_length, win_length=p.win_length,
-        window="hann", center=p.center, pad_mode="constant", power=2.0, n_mels=p.n_mels,
-        fmin=p.fmin, fmax=p.fmax, htk=p.mel_scale == "htk",
-        norm="slaney" if p.mel_norm == "slaney" else None,
+        y=np.pad(waveform, (0, missing)), sr=p.sample_rate, n_fft=p.n_fft, hop_length=p.hop_length,
+        win_length=p.win_length, window="hann", center=p.center, pad_mode="constant", power=2.0,
+        n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax, htk=p.mel_scale == "htk", norm=_norm(p),
     )  # fmt: skip
     floored = np.maximum(mel, p.floor)
     log_mel = 10 * np.log10(floored) if p.log == "db" else np.log(floored)
@@ -98,173 +86,105 @@ def reference(waveform: Waveform, frontend: FrontEndParams) -> Features:
     return np.asarray(log_mel.T, np.float32)
 
 
-def hann(frontend: FrontEndParams) -> tuple[int, Matrix]:
-    """The window as librosa pads it to n_fft, without the zeros. returns: offset, (sample,)"""
+def constants(frontend: FrontEndParams) -> Constants:
+    """Window, DFT, mel and DCT of a front-end, scaled and cut to what the graph needs of them."""
+    p = frontend
+    offset, window = hann(p.win_length, p.n_fft)
+    mel = mel_matrix(p)
+    heard = np.flatnonzero(mel.any(axis=1))
+    low, high = (int(heard[0]), int(heard[-1])) if len(heard) else (0, 0)
+    spectrum = power_spectrum(p.n_fft, len(window), low, high)
+    level = _LARGEST / window.sum()  # no bin is louder than a constant full-scale waveform's
+    window = np.pad(window, (0, 2 * spectrum.half - len(window))) * level
+    # Parseval: the powers of half the bins sum to at most n_fft / 2 * sum(window ** 2)
+    loudest = p.n_fft / 2 * np.square(window).sum() * mel.max(axis=0)
+    gain = _LARGEST**2 / np.where(loudest > 0, loudest, _LARGEST**2)
+    scale = level**2 * gain  # of each mel
+    return Constants(
+        offset=offset,
+        window=window.astype(np.float32),
+        spectrum=spectrum,
+        bands=bands((mel[spectrum.bins] * gain).astype(np.float32)),
+        floor=(p.floor * scale).astype(np.float32),
+        log_scale=np.log(scale).astype(np.float32),
+        dct=dct_matrix(p).astype(np.float32),
+    )
+
+
+def hann(win_length: int, n_fft: int) -> tuple[int, Matrix]:
+    """librosa's window without its zeros. returns: where it starts in a frame, (sample,)"""
     from scipy.signal import get_window
 
-    p = frontend
-    window = get_window("hann", p.win_length)
-    support = np.flatnonzero(window)
-    offset = (p.n_fft - p.win_length) // 2 + int(support[0])
-    return offset, window[support[0] : support[-1] + 1]
+    window = get_window("hann", win_length)  # periodic
+    first = int(np.flatnonzero(window)[0])
+    return (n_fft - win_length) // 2 + first, window[first:]
 
 
 def mel_matrix(frontend: FrontEndParams) -> Matrix:
     """librosa's filterbank. returns: (bin, mel)"""
-    import librosa
+    from librosa.filters import mel
 
     p = frontend
-    return np.asarray(
-        librosa.filters.mel(
-            sr=p.sample_rate, n_fft=p.n_fft, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
-            htk=p.mel_scale == "htk", norm="slaney" if p.mel_norm == "slaney" else None,
-            dtype=np.float64,
-        ).T
+    filters = mel(
+        sr=p.sample_rate, n_fft=p.n_fft, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
+        htk=p.mel_scale == "htk", norm=_norm(p), dtype=np.float64,
     )  # fmt: skip
+    if p.n_fft % 2 == 0:
+        filters[:, -1] = 0  # all filters have ended at half the sample rate; no rounding beyond it
+    return np.asarray(filters.T)
 
 
 def dct_matrix(frontend: FrontEndParams) -> Matrix:
-    """DCT-II, orthonormal, liftered as in librosa.feature.mfcc. returns: (mel, coefficient)"""
+    """DCT-II, orthonormal, liftered as by librosa.feature.mfcc. returns: (mel, coefficient)"""
     from scipy.fft import dct
 
     p = frontend
     matrix = dct(np.eye(p.n_mels), norm="ortho", axis=1)[:, : p.n_mfcc]
     if p.lifter:
-        matrix = matrix * (1 + p.lifter / 2 * np.sin(np.pi / p.lifter * np.arange(1, p.n_mfcc + 1)))
+        number = np.arange(1, p.n_mfcc + 1)
+        matrix = matrix * (1 + p.lifter / 2 * np.sin(np.pi * number / p.lifter))
     return np.asarray(matrix)
 
 
-def choose_residues(n_fft: int, samples: int) -> int:
-    """Into how many residues half a frame of `samples` samples is dealt; 1: a plain DFT.
-
-    The cost is that of the matmuls in arm64 instructions a frame (docs/decisions/0002).
-    """
-
-    def cost(residues: int) -> float:
-        values, taps = n_fft // residues, -(-samples // residues)
-        first = 2 * residues * _matmul_cost(taps, values // 2)
-        return first + values * _matmul_cost(residues, residues)
-
-    possible = [r for r in range(2, n_fft // 2 + 1, 2) if n_fft % (2 * r) == 0]
-    best = min(possible, key=cost, default=1)
-    return best if best > 1 and cost(best) < 2 * _matmul_cost(samples, n_fft // 2) else 1
-
-
-def _matmul_cost(inputs: int, outputs: int) -> float:
-    return -(-outputs // _TILE) * (2.6 * inputs + 13)  # one row
-
-
-def short_dft(values: int, taps: int) -> tuple[Matrix, Matrix]:
-    """Cosines and sines of a DFT of `values` values, from its middle on: (tap, values / 2) each.
-
-    The sine of value 0 is zero everywhere, as is the cosine of value `values` / 2: the sine of that
-    one stands in the place of the other.
-    """
-    turns = np.outer(np.arange(taps) + 0.5, np.arange(values // 2)) / values
-    cosine, sine = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
-    sine[:, 0] = np.sin(np.pi * (np.arange(taps) + 0.5))
-    return cosine, sine
-
-
-def long_dft(n_fft: int, residues: int, rows: range) -> tuple[Matrix, Matrix, NDArray[np.int64]]:
-    """From the values of all residues to bins.
-
-    rows: which runs of n_fft / residues / 2 bins are wanted
-    returns: matrices (value, sums and differences, row) of the real and of the imaginary part; the
-        bin of each (value, row)
-    """
-    run = n_fft // residues // 2
-    row = np.array(rows)
-    even = row % 2 == 0
-    bins = np.arange(run)[:, None] + run * np.where(even, row, -(row + 1))  # negative: mirrored
-    bins[0] = run * row  # value 0 for even rows, the one that stands in its place for odd ones
-    pair = (residues - 1) / 2 - np.arange(residues // 2)  # distance from the middle
-    turns = pair[:, None] * bins[:, None, :] / n_fft  # (value, pair, row)
-    cosine, sine = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
-    real = np.concatenate([cosine, -sine], axis=1)
-    imaginary = np.concatenate([cosine, sine], axis=1)
-    shared = np.repeat([even, ~even], residues // 2, axis=0)
-    real[0] *= shared
-    imaginary[0] *= ~shared
-    return real, imaginary, np.abs(bins)
-
-
-def bands(weights: Matrix) -> list[Band]:
-    """Cut a filterbank (position, mel) into runs of mels; most of it is zero."""
+def bands(weights: Constant) -> list[Band]:
+    """Cut a filterbank (position, mel), which is mostly zeros, into bands of mels."""
     cut = []
-    for mel in range(0, weights.shape[1], _TILE):
-        part = weights[:, mel : mel + _TILE]
-        heard = np.flatnonzero(part.any(axis=1))
+    for first in range(0, weights.shape[1], _BAND):
+        band = weights[:, first : first + _BAND]
+        heard = np.flatnonzero(band.any(axis=1))
         start, stop = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
-        cut.append(Band(start, stop, part[start:stop]))
+        cut.append(Band(start, stop, band[start:stop]))
     return cut
-
-
-def constants(frontend: FrontEndParams) -> Constants:
-    """Window, DFT, mel and DCT of a front-end, as librosa defines them."""
-    p = frontend
-    offset, window = hann(p)
-    mel = mel_matrix(p)
-    heard = np.flatnonzero(mel.any(axis=1))
-    low, high = (int(heard[0]), int(heard[-1])) if len(heard) else (0, 0)
-    half = -(-len(window) // 2)
-    residues = choose_residues(p.n_fft, half)
-    taps = -(-half // residues)
-    half = taps * residues
-    window = np.pad(window, (0, 2 * half - len(window)))
-    if residues > 1:
-        run = p.n_fft // residues // 2
-        cosine, sine = short_dft(p.n_fft // residues, taps)
-        real, imaginary, bins = long_dft(p.n_fft, residues, range(low // run, high // run + 1))
-        real = Part(np.stack([cosine, sine]), real)
-        imaginary = Part(np.stack([sine, cosine]), imaginary)
-    else:
-        bins = np.arange(low, high + 1)[None]
-        turns = np.outer(np.arange(half) + 0.5, bins) / p.n_fft
-        real = Part(None, np.cos(2 * np.pi * turns)[None])
-        imaginary = Part(None, np.sin(2 * np.pi * turns)[None])
-    scale = np.sqrt(_LARGEST) / window.sum()
-    weights = mel[bins.T.ravel()]  # (position, mel)
-    loudest = _LARGEST * np.maximum(weights.sum(axis=0), 1e-30)
-    gain = np.full(p.n_mels, 40.0)
-    return Constants(
-        offset=offset,
-        window=window * scale,
-        parts=(real, imaginary),
-        bands=bands(weights * gain),
-        floor=p.floor * scale**2 * gain,
-        log_scale=np.log(scale**2 * gain),
-        dct=dct_matrix(p),
-    )
 
 
 @keras.saving.register_keras_serializable(package="pocketear")
 class FrontEnd(keras.layers.Layer):
-    """(window, sample) -> (window, frame, coefficient)"""
+    """Waveforms (window, window_length) in [-1, 1] -> features (window, frame, coefficient)."""
 
     def __init__(self, frontend: FrontEndParams | dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(**{"trainable": False, **kwargs})
+        super().__init__(**{"trainable": False, "dtype": "float32", **kwargs})
         self.frontend = FrontEndParams.model_validate(frontend)
+        self.input_spec = keras.layers.InputSpec(shape=(None, self.frontend.window_length))
         self._constants = constants(self.frontend)
 
     def call(self, waveform: Any) -> Any:
-        """waveform: (window, window_length) float32"""
+        """waveform: (window, window_length) float32. returns: (window, frame, coefficient)"""
         p, c = self.frontend, self._constants
-        frames = _frames(waveform, p, c.offset, len(c.window)) * _tensor(c.window)
-        power = _power(frames, c.parts)
-        mel = ops.concatenate([power[:, b.start : b.stop] @ _tensor(b.weights) for b in c.bands], -1)
-        log_mel = ops.log(ops.maximum(mel, _tensor(c.floor)))
-        decibels = _DECIBELS if p.log == "db" else 1.0
+        half = c.spectrum.half
+        earlier = ops.flip(frames(waveform, p, c.offset, half), 1) * c.window[half - 1 :: -1]
+        later = frames(waveform, p, c.offset + half, half) * c.window[half:]
+        spectrum = power(earlier, later, c.spectrum)  # (window and frame, position)
+        mel = join([ops.matmul(spectrum[:, b.start : b.stop], b.weights) for b in c.bands])
+        log_mel = ops.log(ops.maximum(mel, c.floor))  # of scaled power
+        unit = _DECIBELS if p.log == "db" else 1.0
         if p.kind == "log_mel":
-            features = log_mel * decibels - _tensor(c.log_scale * decibels)
+            features = log_mel * unit - c.log_scale * unit
         else:
-            features = ops.matmul(log_mel, _tensor(c.dct * decibels)) - _tensor(
-                c.log_scale @ c.dct * decibels
-            )
+            features = ops.matmul(log_mel, c.dct * unit) - c.log_scale @ c.dct * unit
         return ops.reshape(features, (-1, n_frames(p), n_coefficients(p)))
 
-    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
-        """(window, sample) -> (window, frame, coefficient)"""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """(window, window_length) -> (window, frame, coefficient)"""
         return (input_shape[0], n_frames(self.frontend), n_coefficients(self.frontend))
 
     def get_config(self) -> dict[str, Any]:
@@ -272,48 +192,34 @@ class FrontEnd(keras.layers.Layer):
         return {**super().get_config(), "frontend": self.frontend.model_dump()}
 
 
-def _tensor(matrix: Matrix) -> Any:
-    return ops.convert_to_tensor(matrix.astype(np.float32))
+def frames(waveform: Any, frontend: FrontEndParams, offset: int, length: int) -> Any:
+    """The graph: `length` samples of each frame, from sample `offset` of the frame on.
 
-
-def _frames(waveform: Any, p: FrontEndParams, offset: int, length: int) -> Any:
-    """The windowed part of each frame, put together from runs of hop_length samples.
-
-    Slices that are long and joined by rows copy fast; a gather or a one-channel convolution does not.
+    Frames are joined from runs of hop_length samples, which are plain slices of the waveform: these
+    copy whole rows, where a gather or a one-channel convolution would touch each sample.
     returns: (window and frame, length)
     """
-    frames, hop = n_frames(p), p.hop_length
-    begin = offset - (p.n_fft // 2 if p.center else 0)
-    missing = begin + (frames - 1 + -(-length // hop)) * hop - p.window_length
-    before, after = max(0, -begin), max(0, missing)
+    hop, count = frontend.hop_length, n_frames(frontend)
+    begin = offset - (frontend.n_fft // 2 if frontend.center else 0)
+    end = begin + (count - 1 + -(-length // hop)) * hop
+    before, after = max(0, -begin), max(0, end - frontend.window_length)
     if before or after:
         waveform = ops.pad(waveform, [(0, 0), (before, after)])
-    pieces = []
+    runs = []
     for start in range(0, length, hop):
         first = begin + before + start
-        run = waveform[:, first : first + frames * hop]
-        pieces.append(ops.reshape(run, (-1, hop))[:, : length - start])
-    return ops.concatenate(pieces, axis=1) if len(pieces) > 1 else pieces[0]
+        run = ops.reshape(waveform[:, first : first + count * hop], (-1, hop))
+        runs.append(run if start + hop <= length else run[:, : length - start])
+    return join(runs)
 
 
-def _power(frames: Any, parts: tuple[Part, Part]) -> Any:
-    half = frames.shape[1] // 2
-    later, earlier = frames[:, half:], ops.flip(frames[:, :half], 1)
-    real = _spectrum(later + earlier, parts[0])
-    imaginary = _spectrum(later - earlier, parts[1])
-    power = real * real + imaginary * imaginary
-    return ops.reshape(ops.transpose(power, (1, 2, 0)), (-1, power.shape[0] * power.shape[2]))
+def join(pieces: list[Any]) -> Any:
+    """The graph: concatenate (row, column) tensors by columns, a few at a time."""
+    while len(pieces) > 1:
+        few = [pieces[i : i + _JOINED] for i in range(0, len(pieces), _JOINED)]
+        pieces = [ops.concatenate(some, 1) if len(some) > 1 else some[0] for some in few]
+    return pieces[0]
 
 
-def _spectrum(half_frames: Any, part: Part) -> Any:
-    if part.first is None:
-        return ops.matmul(half_frames[None], _tensor(part.second))
-    _, taps, values = part.first.shape
-    residues = part.second.shape[1]
-    half = residues // 2
-    dealt = ops.transpose(ops.reshape(half_frames, (-1, residues)))  # (residue, frame and tap)
-    right, left = ops.flip(dealt[half:], 0), dealt[:half]
-    mixed = [ops.reshape(m, (1, -1, taps)) for m in (right + left, right - left)]
-    short = ops.matmul(ops.concatenate(mixed, 0), _tensor(part.first))
-    short = ops.reshape(short, (residues, -1, values))
-    return ops.matmul(ops.transpose(short, (2, 1, 0)), _tensor(part.second))
+def _norm(frontend: FrontEndParams) -> str | None:
+    return "slaney" if frontend.mel_norm == "slaney" else None

@@ -189,7 +189,17 @@ class ParityParams(Section):
 class LatencyParams(Section):
     """How cost is measured."""
 
+    providers: tuple[Literal["host", "arm64", "adb", "macos"], ...]
+    classes: tuple[str, ...]
     repeats: PositiveInt
+
+
+class BudgetParams(Section):
+    """What one second of audio, in windows end to end, may cost on a phone class."""
+
+    max_instructions: PositiveInt
+    max_ms: PositiveFloat
+    max_peak_bytes: PositiveInt
 
 
 class GateParams(Section):
@@ -206,6 +216,7 @@ class GateParams(Section):
     max_flips: Share
     max_host_ratio: PositiveFloat
     max_file_bytes: PositiveInt
+    budgets: dict[str, BudgetParams]
 
 
 class PackageParams(Section):

@@ -1,7 +1,7 @@
 """runner: a model file -> a function from windows to scores, whatever runtime the file is for."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -123,7 +123,7 @@ def mil_features(path: Path) -> FeatureRunner:
     return mil.features_runner(path)
 
 
-def _pick(path: Path, kinds: dict[str, Callable[[Path], Runner]]) -> Runner:
+def _pick(path: Path, kinds: Mapping[str, Callable[[Path], Runner]]) -> Runner:
     if not path.exists():
         raise RunnerError(f"{path}: not found; `dvc repro` makes it")
     if path.suffix not in kinds:

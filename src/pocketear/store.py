@@ -192,7 +192,7 @@ class Store:
         """(sample,) float32, [-1, 1)"""
         clip = self.index.iloc[row]
         raw = self._waveforms[clip["sample"] : clip["sample"] + clip["samples"]]
-        return raw.astype(np.float32) / _INT16
+        return np.asarray(raw / np.float32(_INT16), np.float32)
 
     def features(self, row: int) -> Features:
         """(frame, coefficient) float32, before normalisation"""

@@ -43,7 +43,7 @@ def test_the_committed_recipe_is_twenty_minutes_of_three_labels() -> None:
         ("sounds: [cry]", "sounds: []", "labels.cry.sounds: tuple should have at least 1 item"),
         ("[300.0, 600.0]", "[600.0, 300.0]", "pitch_hz: the first of a range must not be above"),
         ("[300.0, 600.0]", "[-300.0, 600.0]", "pitch_hz.0: input should be greater than 0"),
-        ("[-42.0, -12.0]", "[-42.0, 12.0]", "level_dbfs: full scale is 0"),
+        ("[-38.0, -12.0]", "[-38.0, 12.0]", "level_dbfs: full scale is 0"),
         ("clips: 160", "clips: 0", "labels.cry.clips: input should be greater than 0"),
         ("seed: ", "seed: [", "not valid YAML"),
         ("cry: {clips", "../cry: {clips", "labels.../cry.[key]: string should match pattern"),

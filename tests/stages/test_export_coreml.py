@@ -1,7 +1,6 @@
 """The exported .mlpackage against the Keras model that it came from, on sounds and extremes."""
 
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -51,15 +50,14 @@ def build():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project folder whose train stage has run."""
+    """A project folder with what the stage reads."""
     from pocketear import model
 
     root = tmp_path_factory.mktemp("project")
-    (root / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     keras = root / "models" / "keras"
     keras.mkdir(parents=True)
     model.save(build(), keras / "model.keras")
-    card = card_for(PARAMS, LABELS, LISTENER, "fp32")
+    card = card_for(PARAMS, LABELS, LISTENER, "fp32", {"dataset": "5f70bf18"})
     (root / "card.json").write_text(card_json(card), encoding="utf-8")
     return root
 
@@ -171,6 +169,7 @@ def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):
         assert (card.variant, card.labels) == (variant, LABELS)
         assert card.window_length == PARAMS.frontend.window_length
         assert card.listener.thresholds == LISTENER["thresholds"]
+        assert card.made_from["dataset"] == "5f70bf18"
         assert not [key for key in metadata.userDefined if "date" in key]
 
 

@@ -59,3 +59,40 @@ def test_losing_one_label_is_refused_by_name(figures: dict[str, Any], project: P
     refused = [g for g in gate.accuracy_gates(metrics, ["litert_int8"], limits) if not g.passed]
     assert [g.name for g in refused] == ["litert_int8.recall_drop"]
     assert "label laugh" in refused[0].reason
+
+
+def phone_gates(latency: dict[str, Any]) -> dict[str, gate.Gate]:
+    from pocketear.params import load_params
+
+    return {one.name: one for one in gate.latency_gates(latency, load_params().gate)}
+
+
+def cost(instructions: int) -> dict[str, Any]:
+    classes = {
+        name: {
+            "instructions_per_second": instructions, "estimate_ms_per_second": 1.0,
+            "peak_bytes": 1000, "costliest_op": "CONV_2D conv_2, 31 % of the instructions",
+        }
+        for name in ("a53", "a76")
+    }  # fmt: skip
+    shipped = {"bytes": 1000, "host": {"ratio_median": 0.1}, "arm64": classes}
+    return {"shipped": shipped, "absent": {}}
+
+
+def test_over_budget_names_the_op_that_costs_most(project: Path) -> None:
+    gates = phone_gates(cost(11_000_000))
+    assert gates["a53.instructions_per_second"].passed
+    refused = gates["a76.instructions_per_second"]
+    assert not refused.passed
+    assert "CONV_2D conv_2, 31 % of the instructions" in refused.reason
+
+
+def test_a_missing_emulator_never_turns_the_gate_green(project: Path) -> None:
+    latency = cost(1)
+    del latency["shipped"]["arm64"]
+    latency["absent"]["arm64"] = "qemu-aarch64 is not on the PATH"
+    gates = phone_gates(latency)
+    refused = [one for name, one in gates.items() if name.startswith(("a53", "a76"))]
+    assert len(refused) == 6
+    assert not any(one.passed for one in refused)
+    assert all("qemu-aarch64 is not on the PATH" in one.reason for one in refused)

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pocketear import command
+from pocketear import alarms, command
 from pocketear.archive import replacing
 from pocketear.arrays import Scores
 from pocketear.clips import read_labels
 from pocketear.metrics import score
+from pocketear.model_file import read_card
 from pocketear.params import EvaluateParams, Params, load_params
 from pocketear.progress import track
 from pocketear.runner import Runner, open_runner
@@ -73,6 +74,26 @@ def evaluate(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
+def alarm_curve(path: Path, store: Store, params: Params) -> pd.DataFrame:
+    """Misses against false alarms an hour, of the file that ships on Android, by threshold.
+
+    On one long recording of the test clips joined in a seeded order, heard as a phone would; the
+    thresholds inside the file were chosen on validation.
+    """
+    card = read_card(path)
+    rows = np.flatnonzero(store.index["split"] == "test").tolist()
+    truth = store.index["label"].iloc[rows].tolist()
+    waveform, sounds = alarms.mixed_recording(
+        [store.waveform(row) for row in rows], truth, card.sample_rate, params.seed
+    )
+    run, window = open_runner(path), card.window_length
+    scores = alarms.score_stream(run, waveform, window, card.hop_length)
+    seconds = len(waveform) / card.sample_rate
+    stream = alarms.Stream(scores, sounds, card.labels, card.sample_rate, window, seconds)
+    points = alarms.misses_and_false_alarms(stream, card.listener)
+    return pd.DataFrame([asdict(point) for point in points])
+
+
 def plots(table: pd.DataFrame, folder: Path) -> None:
     """CSV files for `dvc plots`: the confusion of what ships on Android, and calibration."""
     table[["label", "predicted"]].rename(columns={"label": "actual"}).to_csv(
@@ -89,15 +110,17 @@ def plots(table: pd.DataFrame, folder: Path) -> None:
 def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
     """Score Keras and the files that ship on the test side."""
     params = load_params()
-    runners = shipped(models, params)
+    runners, store = shipped(models, params), open_store(features)
     labels = read_labels(models / "keras" / "labels.txt")
-    figures, table = evaluate(runners, open_store(features), labels, params)
+    figures, table = evaluate(runners, store, labels, params)
+    android = f"litert_{params.export.android}"
     with replacing(metrics) as fresh:
         fresh.write_text(json.dumps(figures, indent=2) + "\n")
     with replacing(out) as fresh:
         fresh.mkdir()
         table.to_parquet(fresh / "predictions.parquet", index=False)
-        plots(table[table["runner"] == f"litert_{params.export.android}"], fresh)
+        plots(table[table["runner"] == android], fresh)
+        alarm_curve(runners[android], store, params).to_csv(fresh / "alarms.csv", index=False)
     for name, row in figures.items():
         print(f"evaluate: {name}: accuracy {row['accuracy']:.3f}")  # type: ignore[index]
 

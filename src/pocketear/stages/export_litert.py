@@ -5,7 +5,9 @@ builtin ops may ship. int8 quantises the network and leaves the front-end in flo
 power spectrum loses the quiet half of what it hears.
 """
 
+import contextlib
 import hashlib
+import io
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -91,8 +93,9 @@ def quantise(fp32: bytes, windows: WindowBatch) -> bytes:
         weight_num_bits=8,
     )
     batches = [{INPUT: window[np.newaxis]} for window in windows]
-    ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
-    result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    with contextlib.redirect_stderr(io.StringIO()):  # its bars, many a second in a log
+        ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
+        result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("int8: the quantiser made no model; set export.android to fp32")
     return named(bytes(result.quantized_model))

@@ -39,7 +39,7 @@ def features_of(clip: Any, waveforms: ArrayCache, cache: ArrayCache, params: Fro
     decode(clip, waveforms, params.sample_rate)
     key = clip_key(clip)
     if key not in cache:
-        waveform = waveforms.array(key).astype(np.float32) / 32768
+        waveform = np.asarray(waveforms.array(key) / np.float32(32768), np.float32)
         cache.add(key, reference(waveform, params), {})
     return key
 

@@ -83,12 +83,20 @@ def parity_gates(parity: dict[str, Any], p: GateParams) -> Iterator[Gate]:
 
 
 def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
-    """Cost of the file that ships, on this machine and on each phone class."""
-    model = latency["shipped"]
-    host = model.get("host", {})
-    yield at_most("file_bytes", p.max_file_bytes, model["bytes"], " B")
-    why = latency["absent"].get("host", "")
-    yield at_most("host.ratio", p.max_host_ratio, host.get("ratio_median"), why=why)
+    """Cost of the file that ships: its size, this machine, and each phone class."""
+    shipped, absent = latency["shipped"], latency["absent"]
+    yield at_most("file_bytes", p.max_file_bytes, shipped["bytes"], " B")
+    ratio = shipped.get("host", {}).get("ratio_median")
+    yield at_most("host.ratio", p.max_host_ratio, ratio, why=absent.get("host", ""))
+    for name, budget in p.budgets.items():
+        cost = shipped.get("arm64", {}).get(name, {})
+        why = absent.get("arm64", cost.get("costliest_op", f"{name} is not in latency.classes"))
+        count, ms = cost.get("instructions_per_second"), cost.get("estimate_ms_per_second")
+        yield at_most(f"{name}.instructions_per_second", budget.max_instructions, count, why=why)
+        estimate = f"{name}.estimate_ms_per_second"
+        yield at_most(estimate, budget.max_ms, ms, " ms", why=f"an estimate; {why}")
+        peak = f"{name}.peak_bytes"
+        yield at_most(peak, budget.max_peak_bytes, cost.get("peak_bytes"), " B", why=why)
 
 
 def judge(gates: list[Gate]) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def chosen_windows(store: Store, params: Params) -> tuple[list[str], WindowBatch
     return list(windows), np.stack(list(windows.values()))
 
 
-def power_ratio(features: FeatureBatch, expected: FeatureBatch, p: FrontEndParams) -> FeatureBatch:
+def power_ratio(
+    features: FeatureBatch, expected: FeatureBatch, p: FrontEndParams
+) -> NDArray[np.float64]:
     """Relative error of each coefficient.
 
     log-mel: of the mel power under the log, so that dB and ln are judged alike. MFCC: relative to
@@ -86,9 +88,9 @@ def power_ratio(features: FeatureBatch, expected: FeatureBatch, p: FrontEndParam
     """
     if p.kind == "log_mel":
         scale = _DB if p.log == "db" else 1.0
-        return np.abs(np.expm1((features.astype(np.float64) - expected) / scale))
+        return np.asarray(np.abs(np.expm1((features.astype(np.float64) - expected) / scale)))
     largest = np.abs(expected).max(axis=-1, keepdims=True)
-    return np.abs(features.astype(np.float64) - expected) / np.maximum(largest, 1e-9)
+    return np.asarray(np.abs(features.astype(np.float64) - expected) / np.maximum(largest, 1e-9))
 
 
 def snr_db(values: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

@@ -41,7 +41,7 @@ def by_fold(table: pd.DataFrame, fold: int) -> NDArray[np.bool_]:
     if fold not in folds:
         there = ", ".join(map(str, folds)) or "none: set split.by to group in params.yaml"
         raise DataError(f"split.test_fold {fold} is not in the dataset; its folds are {there}")
-    return (table["fold"] == fold).to_numpy()
+    return np.asarray(table["fold"] == fold)
 
 
 def draw_groups(table: pd.DataFrame, share: float, seed: int) -> NDArray[np.bool_]:

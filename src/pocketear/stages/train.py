@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear import augment, command, model
+from pocketear import augment, command, model, tracking
 from pocketear.archive import replacing
 from pocketear.arrays import FeatureBatch, Scores, Waveform
 from pocketear.clips import known_labels, write_labels
@@ -234,12 +234,20 @@ def main(features: Path, out: Path, report: Path) -> None:
     train, val = (side_of(store, split, labels) for split in ("train", "val"))
     constants = model.Normalisation(store.mean, store.scale)
     whole = model.build(params.frontend, params.model, labels, constants)
-    on_epoch = tell(params.train.epochs)
-    history = fit(whole, train, val, params.train, params.augment, params.seed, on_epoch)
-    with replacing(out) as fresh:
-        write_model(whole, labels, fresh)
-    with replacing(report) as fresh:
-        write_report(history, fresh)
+    tell_line = tell(params.train.epochs)
+    with tracking.training_run(params, features) as run:
+
+        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+            tell_line(epoch, row)
+            run.on_epoch(epoch, row)
+
+        history = fit(whole, train, val, params.train, params.augment, params.seed, on_epoch)
+        with replacing(out) as fresh:
+            write_model(whole, labels, fresh)
+        with replacing(report) as fresh:
+            write_report(history, fresh)
+        run.log_model(out / "model.keras")
+        run.log_artifacts(report, "training")
     print(f"train: {summary(whole, history)}")
 
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -19,9 +19,6 @@ from pocketear.archive import replacing
 from pocketear.clips import known_labels, read_clips, write_clips
 from pocketear.errors import DataError
 from pocketear.params import ValidationParams, load_params
-
-if TYPE_CHECKING:
-    import great_expectations as gx
 
 _NAMED = 5  # clips named in an error line; the rest are in set_aside.csv
 
@@ -58,7 +55,9 @@ def clip_rules(params: ValidationParams) -> list[Rule]:
             "sampled at {value} Hz, want {low} to {high}",
         ),
         Rule("channels", 1, p.max_channels, "has {value} channels, want {low} to {high}"),
-        Rule("level_dbfs", p.min_level_dbfs, None, "too quiet: {value:.1f} dBFS, want {low} or more"),
+        Rule(
+            "level_dbfs", p.min_level_dbfs, None, "too quiet: {value:.1f} dBFS, want {low} or more"
+        ),
         Rule(
             "clipped_share", None, p.max_clipped_share,
             "clipped: {value:.0%} of its samples are at full scale, want at most {high:.0%}",
@@ -156,13 +155,13 @@ def count_expectations(labels: tuple[str, ...], params: ValidationParams) -> lis
     ]
 
 
-def open_context(docs: Path) -> "gx.data_context.EphemeralDataContext":
+def open_context(docs: Path) -> Any:
     """Great Expectations with nothing but a site of Data Docs at `docs`, and no telemetry."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     context.delete_data_docs_site("local_site")
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
     index = {"class_name": "DefaultSiteIndexBuilder"}

@@ -42,7 +42,7 @@ def rain(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int)
 def ticks(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int) -> Signal:
     """A clock, steps or knocking: short decaying rings, regular or nearly so."""
     out = np.zeros(samples)
-    period, sway = rng.uniform(0.12, 1.0), rng.choice([0.0, 0.03, 0.25])
+    period, sway = rng.uniform(0.3, 1.1), rng.choice([0.0, 0.03, 0.25])
     ring, decay = (
         rng.choice([rng.uniform(250, 900), rng.uniform(1500, 5500)]),
         rng.uniform(0.002, 0.02),

@@ -190,16 +190,16 @@ def meow(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int)
         closed = mouth(source, [700, 2400], 12, sample_rate)
         opened = mouth(source, [1700, 3400, 6000], 5, sample_rate)
         place(blend(closed, opened, swell(length, 0.5, 0.5)) * swell(length, 0.2, 0.3), out, at)
-        at += length + round(rng.uniform(0.3, 1.2) * sample_rate)
+        at += length + round(rng.uniform(0.5, 1.5) * sample_rate)
     return out
 
 
 def bark(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int) -> Signal:
-    """A dog: hoarse bursts, one to five a second, the pitch of each falling."""
+    """A dog: hoarse bursts, one to three a second, the pitch of each falling."""
     out = np.zeros(samples)
-    at, period = round(rng.uniform(0, 0.4) * sample_rate), rng.uniform(0.2, 0.8)
-    formants = [rng.uniform(0.7, 1.5) * formant for formant in (650.0, 1500.0, 2800.0)]
-    base, length = rng.uniform(200, 700), round(rng.uniform(0.08, 0.22) * sample_rate)
+    at, period = round(rng.uniform(0, 0.4) * sample_rate), rng.uniform(0.35, 0.9)
+    formants = [rng.uniform(0.7, 1.5) * formant for formant in (550.0, 1200.0, 2400.0)]
+    base, length = rng.uniform(150, 450), round(rng.uniform(0.12, 0.3) * sample_rate)
     while at < samples:
         tone = voiced(rng, base * curve([0.8, 1.15, 0.6], length), formants, 6, sample_rate)
         air = breathy(rng, length, formants, sample_rate)

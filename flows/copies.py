@@ -1,0 +1,71 @@
+"""copies: isolated copies of the project, so that several variants of it can run at once."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from stage_runs import PipelineError
+from workspace import set_params
+
+FOLDER = Path(".pocketear/copies")
+
+
+def variant_key(root: Path, *choices: object) -> str:
+    """A name for what is in the project now and what is asked of it; the same for the same."""
+    digest = hashlib.sha256(repr(choices).encode())
+    for path in _own_files(root):
+        digest.update(path.encode() + (root / path).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def make_copy(root: Path, copy: Path, overrides: Sequence[str], cache: Path | None = None) -> Path:
+    """A copy of the project in the folder `copy`, with other parameters.
+
+    One that is there is gone on with. What `data.path` names is not copied: it is linked.
+    cache: of DVC; by default the project's own, so that nothing is made twice
+    """
+    if not (copy / ".dvc/config.local").exists():
+        for path in _own_files(root):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / path, copy / path)
+        set_params(copy, overrides)
+        _link_data(root, copy)
+        _git_init(copy)
+        # written last: with it the copy is whole
+        shared = cache or _output(root, sys.executable, "-m", "dvc", "cache", "dir")
+        (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {shared}\n", encoding="utf-8")
+    return copy
+
+
+def _own_files(root: Path) -> list[str]:
+    """What Git knows, or would: tracked files and new ones that it does not ignore."""
+    listed = _output(root, "git", "ls-files", "-co", "--exclude-standard", "--deduplicate")
+    return sorted(path for path in listed.splitlines() if (root / path).is_file())
+
+
+def _link_data(root: Path, copy: Path) -> None:
+    params = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))
+    path = params.get("data", {}).get("path", "")
+    target = Path(os.path.normpath(root / path))
+    place = Path(os.path.normpath(copy / path))
+    if path and target.exists() and not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+
+
+def _git_init(copy: Path) -> None:
+    """DVC wants a repository of its own here, not the one around it."""
+    _output(copy, "git", "init", "--quiet")
+
+
+def _output(root: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PipelineError(f"{' '.join(command)}: {done.stderr.strip()}".partition("\n")[0])
+    return done.stdout.strip()

@@ -1,0 +1,55 @@
+"""server: where a flow that is started as a script reports to, and how it says that it failed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
+from uuid import UUID
+
+from prefect import State
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+from prefect.states import Failed
+
+_NAME_LENGTH = 150
+_START_SECONDS = 300  # Prefect's own 20 are too few for a busy machine
+
+
+@contextmanager
+def server_or_own() -> Iterator[None]:
+    """The server of the settings where it answers, else one of our own that ends with the flow."""
+    address = PREFECT_API_URL.value()
+    if address and _answers(f"{address}/health"):
+        yield
+        return
+    own = {
+        PREFECT_API_URL: None,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _START_SECONDS,
+    }
+    with temporary_settings(own):
+        yield
+
+
+def failed(message: str) -> State[None]:
+    """The state of a flow that did not get there, its reason in the run's name too.
+
+    `prefect deployment run --watch` and the lists of runs show the name, and not the message.
+    """
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(flow_run.get_id()), name=message[:_NAME_LENGTH])
+    return Failed(message=message)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urlopen(address, timeout=5):  # noqa: S310  the address is the user's own setting
+            return True
+    except (URLError, OSError, ValueError):
+        return False

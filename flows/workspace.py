@@ -1,0 +1,116 @@
+"""workspace: one retrain at a time in a folder, and what it is asked to change there beforehand."""
+
+import difflib
+import fcntl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dvc.utils.serialize import modify_yaml
+
+from pocketear.errors import ParamsError
+from pocketear.params import load_params
+from stage_runs import PipelineError
+
+PARAMS = Path("params.yaml")
+
+
+@contextmanager
+def alone(root: Path, what: str) -> Iterator[None]:
+    """Be the only retrain, or whatever `what` is, in a folder; the lock goes with the process.
+
+    raises: PipelineError if another holds it
+    """
+    path = root / f".pocketear/{what}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PipelineError(
+                f"{root}: another {what} is running here; wait for it or cancel it"
+            ) from error
+        yield
+
+
+def set_params(root: Path, overrides: Sequence[str]) -> None:
+    """Write `section.name=value` overrides into params.yaml, as `dvc exp run --set-param` does.
+
+    raises: PipelineError if one names no parameter, or the parameters are wrong with it
+    """
+    if not overrides:
+        return
+    text = (root / PARAMS).read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = Path(scratch, PARAMS)
+        candidate.write_text(text, encoding="utf-8")
+        with modify_yaml(str(candidate)) as params:
+            for override in overrides:
+                _set(params, override)
+        try:
+            load_params(candidate)
+        except ParamsError as error:
+            raise PipelineError(f"--set: {str(error).removeprefix(f'{candidate}: ')}") from error
+        (root / PARAMS).write_text(candidate.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _set(params: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    known = _names(params)
+    if not equals:
+        raise PipelineError(f"--set {override}: want section.name=value")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; is {near[0]} meant?" if near else f"; params.yaml has {', '.join(params)}"
+        raise PipelineError(f"--set {override}: no parameter {name}{hint}")
+    *sections, last = name.split(".")
+    for section in sections:
+        params = params[section]
+    value = yaml.safe_load(text)
+    if isinstance(params[last], float) and isinstance(value, str):
+        value = _number(text)  # YAML 1.1 takes 2e-4 for text
+    params[last] = value
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the parameters' own check says what is wrong with it
+
+
+def _names(params: dict[str, Any], prefix: str = "") -> list[str]:
+    names = []
+    for name, value in params.items():
+        inside = _names(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
+        names.extend(inside)
+    return names
+
+
+def use_data_of(root: Path, revision: str) -> None:
+    """Bring data/ (recipes, and what its .dvc files point at) to where a Git revision had it.
+
+    raises: PipelineError if there is no such revision, or its data cannot be fetched
+    """
+    if not revision:
+        return
+    pointers = _run(root, "git", "ls-tree", "-r", "--name-only", f"{revision}^{{commit}}", "data")
+    _run(root, "git", "restore", f"--source={revision}", "--worktree", "--", "data")
+    tracked = [path for path in pointers.splitlines() if path.endswith(".dvc")]
+    if tracked:
+        dvc = (sys.executable, "-m", "dvc")
+        remote = _run(root, *dvc, "remote", "list")
+        _run(root, *dvc, "pull" if remote else "checkout", "--force", *tracked)
+
+
+def _run(root: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise PipelineError(f"{' '.join(command[-4:])}: {reason[0] if reason else 'failed'}")
+    return done.stdout.strip()

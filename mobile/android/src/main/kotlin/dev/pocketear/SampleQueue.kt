@@ -1,0 +1,59 @@
+package dev.pocketear
+
+import java.util.concurrent.locks.ReentrantLock
+import kotlin.concurrent.withLock
+
+/**
+ * Samples from the thread that captures to the thread that infers.
+ *
+ * Capturing never waits: when the queue is full, what comes is counted as lost until all that was
+ * queued is taken, so a loss always lies behind the queued samples. Allocates nothing once made.
+ */
+internal class SampleQueue(capacity: Int) {
+    private val ring = ShortArray(capacity)
+    private val lock = ReentrantLock()
+    private val changed = lock.newCondition()
+    private var first = 0
+    private var count = 0
+    private var lost = 0L
+    private var closed = false
+
+    /** Queues [size] samples, or loses them. */
+    fun offer(samples: ShortArray, size: Int) = lock.withLock {
+        if (lost > 0 || count + size > ring.size) {
+            lost += size
+        } else {
+            for (i in 0 until size) ring[(first + count + i) % ring.size] = samples[i]
+            count += size
+        }
+        changed.signal()
+    }
+
+    /** No sample will come any more. */
+    fun close() = lock.withLock {
+        closed = true
+        changed.signal()
+    }
+
+    /**
+     * Waits for samples; takes up to [into].size of them and returns how many.
+     *
+     * Returns 0 when samples were lost (see [takeLost]), and -1 when the queue is closed and empty.
+     */
+    fun take(into: FloatArray): Int = lock.withLock {
+        while (count == 0 && lost == 0L && !closed) changed.await()
+        if (count == 0) return if (lost > 0) 0 else -1
+        val size = minOf(count, into.size)
+        for (i in 0 until size) into[i] = ring[(first + i) % ring.size] / FULL_SCALE
+        first = (first + size) % ring.size
+        count -= size
+        size
+    }
+
+    /** How many samples were lost since the last one taken. */
+    fun takeLost(): Long = lock.withLock { lost.also { lost = 0 } }
+
+    private companion object {
+        const val FULL_SCALE = 32768f
+    }
+}

@@ -1,0 +1,64 @@
+package dev.pocketear
+
+import kotlin.concurrent.thread
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class SampleQueueTest {
+    private fun ramp(from: Int, size: Int) = ShortArray(size) { (from + it).toShort() }
+
+    private fun SampleQueue.offer(from: Int, size: Int) = offer(ramp(from, size), size)
+
+    private fun SampleQueue.all(): List<Int> {
+        val taken = mutableListOf<Int>()
+        val into = FloatArray(3)
+        while (true) {
+            val size = take(into)
+            if (size < 0) return taken
+            if (size == 0) taken += -takeLost().toInt() else into.take(size).mapTo(taken) { (it * 32_768).toInt() }
+        }
+    }
+
+    @Test
+    fun inOrderAroundTheRing() {
+        val queue = SampleQueue(8)
+        val into = FloatArray(5)
+        for (start in 0 until 100 step 5) {
+            queue.offer(start, 5)
+            assertEquals(5, queue.take(into))
+            assertEquals(List(5) { (start + it) / 32_768f }, into.toList())
+        }
+    }
+
+    @Test
+    fun aFullQueueLosesWhatComesAndSaysHowMuchAfterWhatItHolds() {
+        val queue = SampleQueue(8)
+        queue.offer(1, 6)
+        queue.offer(7, 4) // does not fit
+        queue.offer(11, 1) // would, but must not overtake the loss
+        queue.close()
+        assertEquals(listOf(1, 2, 3, 4, 5, 6, -5), queue.all())
+    }
+
+    @Test
+    fun afterALossItGoesOn() {
+        val queue = SampleQueue(4)
+        queue.offer(1, 5)
+        assertEquals(0, queue.take(FloatArray(4)))
+        assertEquals(5, queue.takeLost())
+        queue.offer(6, 2)
+        queue.close()
+        assertEquals(listOf(6, 7), queue.all())
+    }
+
+    @Test
+    fun nothingIsLostBetweenTwoThreadsThatKeepUp() {
+        val queue = SampleQueue(20_000)
+        val taken = mutableListOf<Int>()
+        val consumer = thread { taken += queue.all() }
+        for (start in 0 until 20_000 step 100) queue.offer(start, 100)
+        queue.close()
+        consumer.join()
+        assertEquals(List(20_000) { it }, taken)
+    }
+}

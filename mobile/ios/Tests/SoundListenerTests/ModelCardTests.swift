@@ -1,0 +1,45 @@
+import Foundation
+import XCTest
+
+@testable import SoundListener
+
+final class ModelCardTests: XCTestCase {
+    private func refusal(_ text: String) -> String {
+        do {
+            _ = try ModelCard(json: Data(text.utf8))
+            return ""
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    func testLabelsThatDoNotMatchAreRefused() throws {
+        var vector = try Vectors.cases("listener.json")[0]
+        vector["labels"] = ["background", "crying_baby", "dog"]
+        XCTAssertThrowsError(try card(of: vector)) { error in
+            XCTAssertTrue("\(error)".contains("labels and thresholds differ"))
+        }
+    }
+
+    func testWhatIsNotACardIsRefused() {
+        XCTAssertTrue(refusal("").contains("cannot be read"))
+        XCTAssertTrue(refusal("{}").contains("cannot be read"))
+        XCTAssertTrue(refusal("[1, 2]").contains("cannot be read"))
+    }
+}
+
+#if canImport(CoreML)
+final class ModelRunnerTests: XCTestCase {
+    /// Runs only where a model lies in the package, as in build/ios.
+    func testTheModelInThePackageRuns() async throws {
+        guard (try? ModelRunner.source()) != nil else {
+            throw XCTSkip("no .mlpackage in Model: run `make run`, and test build/ios")
+        }
+        let runner = try await ModelRunner()
+        let sine = (0..<runner.card.windowLength).map { 0.1 * sinf(Float($0) * 0.2) }
+        let scores = try runner.scores(of: sine)
+        XCTAssertEqual(scores.count, runner.card.labels.count)
+        XCTAssertEqual(scores.reduce(0, +), 1, accuracy: 1e-2)
+    }
+}
+#endif

@@ -1,0 +1,277 @@
+"""cli: `pocketear COMMAND …`. Nothing heavy is imported before a command needs it."""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pocketear.command import DEBUG, guard
+
+if TYPE_CHECKING:
+    from pocketear.params import Params
+
+Arguments = argparse.Namespace
+Option = tuple[tuple[str, ...], dict[str, Any]]
+_EPILOGUE = """\
+The pipeline itself is DVC's: `dvc repro` makes everything, `make run` sets up first.
+
+examples:
+  pocketear predict recording.m4a
+  pocketear listen night.wav
+  pocketear summary
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it does, examples, what runs it, and what it takes."""
+
+    help: str
+    examples: tuple[str, ...]
+    run: Callable[[Arguments], None]
+    options: tuple[Option, ...] = ()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command, and exit: 0 done, 1 refused with one line, 2 wrong usage."""
+    arguments = make_parser().parse_args(argv)
+    guard(lambda: _run(arguments), debug=arguments.debug or DEBUG in os.environ)
+
+
+def _run(arguments: Arguments) -> None:
+    try:
+        COMMANDS[arguments.command].run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, every command with its examples."""
+    raw = argparse.RawDescriptionHelpFormatter
+    about = "From a folder of sounds to gated Android and iOS packages."
+    parser = argparse.ArgumentParser(
+        "pocketear", description=about, epilog=_EPILOGUE, formatter_class=raw
+    )
+    told = "show the traceback of an error"
+    parser.add_argument("--debug", action="store_true", help=told)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        examples = "\n".join(f"  {example}" for example in command.examples)
+        one = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            epilog=f"examples:\n{examples}",
+            formatter_class=raw,
+        )
+        for names, settings in command.options:
+            one.add_argument(*names, **settings)
+        one.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=told)
+    return parser
+
+
+def notify(arguments: Arguments) -> None:
+    """Run `pocketear notify`: Prefect's side of the project is in flows/, which this calls."""
+    import subprocess
+
+    script = Path("flows/notify.py")
+    if not script.exists():
+        raise FileNotFoundError(errno.ENOENT, "not found; run this in the project's folder", script)
+    sys.exit(subprocess.run([sys.executable, script], check=False).returncode)
+
+
+def _params() -> "Params":
+    """params.yaml, read before anything that takes long: most errors are there."""
+    from pocketear.params import load_params
+
+    return load_params()
+
+
+def option(*names: str, **settings: Any) -> Option:
+    """What `ArgumentParser.add_argument` takes."""
+    return names, settings
+
+
+def predict(arguments: Arguments) -> None:
+    """Run `pocketear predict`."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads take time to start, and idle
+    from pocketear import predict as predicting
+
+    if not predicting.run(arguments.files, arguments.model, as_json=arguments.json):
+        sys.exit(1)
+
+
+def listen(arguments: Arguments) -> None:
+    """Run `pocketear listen`."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from pocketear import listen as listening
+
+    listening.run(arguments.file, arguments.model, as_json=arguments.json)
+
+
+def report(arguments: Arguments) -> None:
+    """Run `pocketear report`."""
+    params = _params()
+    from pocketear.archive import replacing
+    from pocketear.errors import DataError
+    from pocketear.report import markdown, page
+    from pocketear.report.findings import read_findings, usual_places
+
+    found = read_findings(usual_places(Path("reports")), params)
+    if arguments.markdown:
+        before = arguments.against and read_findings(usual_places(arguments.against), params)
+        if before and not before.metrics:
+            raise DataError(f"{arguments.against}: holds no metrics.json; give a folder of reports")
+        print(markdown.text(found, before), end="")
+        return
+    with replacing(Path("reports/report.html")) as fresh:
+        fresh.write_text(page.render(found), encoding="utf-8")
+    print("reports/report.html")
+
+
+def summary(arguments: Arguments) -> None:
+    """Run `pocketear summary`."""
+    from pocketear.report import summary as summing
+
+    print(summing.text(Path()))
+
+
+def demo(arguments: Arguments) -> None:
+    """Run `pocketear demo`."""
+    from pocketear.demo import server
+    from pocketear.shipped import shipped_model
+
+    server.run(arguments.model or shipped_model(), arguments.port)
+
+
+def models(arguments: Arguments) -> None:
+    """Run `pocketear models`."""
+    params = _params()
+    from pocketear import promotion
+
+    print(promotion.render_models(promotion.models(params)))
+
+
+def compare(arguments: Arguments) -> None:
+    """Run `pocketear compare`."""
+    params = _params()
+    from pocketear import promotion
+
+    found = promotion.compare(params, arguments.first, arguments.second)
+    print(promotion.render_comparison(found))
+
+
+def promote(arguments: Arguments) -> None:
+    """Run `pocketear promote`."""
+    params = _params()
+    from pocketear import promotion
+
+    made = promotion.promote(params, arguments.version)
+    print(f"{made.name} version {made.version} is the champion")
+
+
+def rollback(arguments: Arguments) -> None:
+    """Run `pocketear rollback`."""
+    params = _params()
+    from pocketear import promotion
+
+    made, folder = promotion.rollback(params)
+    print(f"{made.name} version {made.version} is the champion again; its files are in {folder}")
+
+
+_MODEL = option(
+    "--model", type=Path, metavar="PATH", help="a .tflite (default: the one that ships)"
+)
+_JSON = option("--json", action="store_true", help="print JSON")
+
+COMMANDS = {
+    "predict": Command(
+        "tell what the model that ships hears in sound files, and when",
+        (
+            "pocketear predict baby.wav memo.m4a",
+            "pocketear predict --json night.flac > night.json",
+            "pocketear predict --model models/litert/cry_laugh_fp32.tflite clips/*.ogg",
+        ),
+        predict,
+        (
+            option("files", nargs="+", type=Path, metavar="FILE", help="any format, any rate"),
+            _MODEL,
+            _JSON,
+        ),
+    ),
+    "listen": Command(
+        "print the events that a phone would tell of in a long recording or a live stream",
+        (
+            "pocketear listen night.wav",
+            "pocketear listen --json night.flac > events.jsonl",
+            "pocketear listen - < night.s16    # raw PCM: 16-bit, mono, at the model's sample rate",
+            "arecord -q -t raw -f S16_LE -c 1 -r 16000 | pocketear listen -    # a microphone",
+        ),
+        listen,
+        (option("file", metavar="FILE|-", help="a sound file, or - for raw PCM"), _MODEL, _JSON),
+    ),
+    "demo": Command(
+        "try the model that ships in a browser on this machine, by microphone or file",
+        ("pocketear demo", "pocketear demo --port 9000"),
+        demo,
+        (
+            _MODEL,
+            option("--port", type=int, default=8765, help="0: any (default: %(default)s)"),
+        ),
+    ),
+    "summary": Command(
+        "print the gates, the files made, and where to look", ("pocketear summary",), summary
+    ),
+    "report": Command(
+        "write the report page of what is in reports/, or print it for a pull request",
+        (
+            "pocketear report",
+            "pocketear report --markdown > comment.md",
+            "pocketear report --markdown --against ../main/reports",
+        ),
+        report,
+        (
+            option("--markdown", action="store_true", help="print the text of a pull request"),
+            option("--against", type=Path, metavar="FOLDER", help="the reports to compare with"),
+        ),
+    ),
+    "models": Command(
+        "list the registered versions of the model, with verdict and aliases",
+        ("pocketear models",),
+        models,
+    ),
+    "compare": Command(
+        "pocketear compare two versions on the clips that both were tested on",
+        ("pocketear compare champion challenger", "pocketear compare 3 7"),
+        compare,
+        (
+            option("first", metavar="A", help="a version's number or alias"),
+            option("second", metavar="B", help="a version's number or alias"),
+        ),
+    ),
+    "promote": Command(
+        "make a version the champion, unless it is worse than today's on the same clips",
+        ("pocketear promote", "pocketear promote 7"),
+        promote,
+        (option("version", nargs="?", default="challenger", help="(default: %(default)s)"),),
+    ),
+    "rollback": Command(
+        "make the champion before this one champion again, and fetch its files",
+        ("pocketear rollback",),
+        rollback,
+    ),
+    "notify": Command(
+        "tell Prefect that data or parameters changed, so that it runs the pipeline",
+        ("pocketear notify",),
+        notify,
+    ),
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""server: the demo's files on the loopback interface, and nothing else."""
+
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from pocketear.demo.assets import client_folder
+from pocketear.errors import PackagingError
+from pocketear.model_file import card_json, read_card
+
+_STATIC = Path(__file__).parent / "static"
+_LOOPBACK = "127.0.0.1"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".wasm": "application/wasm",
+}
+# The page may load from here only: no CDN, no telemetry.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "media-src 'self' blob:; frame-ancestors 'none'"
+)
+
+Files = dict[str, tuple[bytes, str]]  # address -> content, type
+
+
+def demo_files(model: Path, client: Path) -> Files:
+    """All that is served: the page, the model and its card, MediaPipe's client.
+
+    raises: RunnerError if the model cannot be read
+    """
+    card = card_json(read_card(model)).encode()
+    files = {f"/{path.name}": path for path in sorted(_STATIC.iterdir())}
+    files |= {"/tasks-audio/audio_bundle.mjs": client / "audio_bundle.mjs"}
+    files |= {f"/tasks-audio/wasm/{path.name}": path for path in (client / "wasm").iterdir()}
+    served = {
+        address: (path.read_bytes(), _TYPES.get(path.suffix, "application/octet-stream"))
+        for address, path in files.items()
+    }
+    served["/"] = served.pop("/index.html")
+    served["/model.tflite"] = (model.read_bytes(), "application/octet-stream")
+    served["/card.json"] = (card, _TYPES[".json"])
+    return served
+
+
+def make_server(files: Files, port: int) -> ThreadingHTTPServer:
+    """A server of `files` on the loopback interface. port: 0 takes any that is free.
+
+    raises: PackagingError if the port is taken
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # a foreign name that resolves to this machine (DNS rebinding) is not served
+            host = (self.headers.get("Host") or "").partition(":")[0]
+            content, kind = files.get(self.path.partition("?")[0], (b"", ""))
+            if host not in (_LOOPBACK, "localhost"):
+                self.send_error(HTTPStatus.FORBIDDEN)
+            elif not kind:
+                self.send_error(HTTPStatus.NOT_FOUND)
+            else:
+                self.send_response(HTTPStatus.OK)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Security-Policy", _POLICY)
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: the page shows what happens."""
+
+    try:
+        return ThreadingHTTPServer((_LOOPBACK, port), Handler)
+    except OSError as error:
+        raise PackagingError(f"port {port} is taken ({error.strerror}); give --port 0") from error
+
+
+def run(model: Path, port: int) -> None:
+    """Serve until interrupted."""
+    with make_server(demo_files(model, client_folder()), port) as server:
+        print(f"{model.name} listens at http://{_LOOPBACK}:{server.server_port}/ (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()

@@ -1,0 +1,236 @@
+// demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, pictures.
+// Nothing about the model is typed here: labels, lengths and thresholds come from its card.
+import { AudioClassifier, FilesetResolver } from "./tasks-audio/audio_bundle.mjs";
+import { Listener, WindowBuffer } from "./listener.js";
+import { Curves, Spectrogram, colour } from "./pictures.js";
+
+const $ = (id) => document.getElementById(id);
+const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
+
+/** What was heard since a source was started. */
+class Session {
+  constructor(card, classifier) {
+    this.card = card;
+    this.classifier = classifier;
+    this.buffer = new WindowBuffer(card.window_length, card.listener.hop_length);
+    this.listener = new Listener(card.listener, card.labels, card.sample_rate, card.window_length);
+    this.history = []; // {start, scores}: every window
+    this.events = []; // as they were told
+    this.samples = 0;
+    this.work = 0; // ms
+  }
+
+  get seconds() {
+    return this.samples / this.card.sample_rate;
+  }
+
+  hear(samples) {
+    this.samples += samples.length;
+    for (const window of this.buffer.push(samples)) this.judge(window);
+  }
+
+  finish() {
+    const rest = this.buffer.finish();
+    if (rest) this.judge(rest);
+    this.events.push(...this.listener.finish());
+  }
+
+  judge(window) {
+    const scores = new Float32Array(this.card.labels.length);
+    if (window.some((sample) => sample !== 0)) { // digital silence is not run, as on the phone
+      const began = performance.now();
+      const [result] = this.classifier.classify(window, this.card.sample_rate);
+      this.work += performance.now() - began;
+      for (const { index, score } of result.classifications[0].categories) scores[index] = score;
+    }
+    this.history.push({ start: this.buffer.start, scores });
+    this.events.push(...this.listener.push(scores));
+  }
+}
+
+class Demo {
+  async start() {
+    const [card, wasm] = await Promise.all([
+      fetch("card.json").then((answer) => answer.json()),
+      FilesetResolver.forAudioTasks("tasks-audio/wasm"),
+    ]);
+    this.card = card;
+    this.classifier = await AudioClassifier.createFromOptions(wasm, {
+      baseOptions: { modelAssetPath: "model.tflite" },
+    });
+    this.spectrogram = new Spectrogram($("spectrogram"));
+    this.curves = new Curves($("curves"), card);
+    this.describe();
+    this.controls();
+    this.say("Ready.");
+  }
+
+  describe() {
+    const { card } = this;
+    document.title = $("name").textContent = `${card.name} ${card.version}`;
+    const [window, hop] = [card.window_length, card.listener.hop_length].map((n) => n / card.sample_rate);
+    $("about").textContent = `${card.variant}, hears ${window} s at ${card.sample_rate} Hz, every ${hop} s`;
+    $("span").textContent = `in the last ${this.curves.span} s`;
+    this.rows = card.labels.map((label, i) => {
+      const row = document.createElement("div");
+      row.className = "label";
+      row.style.setProperty("--c", colour(i));
+      row.innerHTML = '<span class="name"></span><span class="score"></span><span class="bar"><i></i></span>';
+      row.querySelector(".name").textContent = label;
+      const threshold = card.listener.thresholds[label];
+      if (threshold !== undefined) {
+        const tick = document.createElement("b");
+        tick.style.left = `${100 * Math.min(1, threshold)}%`;
+        tick.title = `threshold ${threshold}`;
+        row.querySelector(".bar").append(tick);
+      }
+      $("labels").append(row);
+      return row;
+    });
+  }
+
+  controls() {
+    $("microphone").disabled = $("file").disabled = false;
+    $("microphone").onclick = () => this.run(() => this.microphone());
+    $("stop").onclick = () => this.stop("Stopped.");
+    $("file").onchange = () => {
+      if ($("file").files[0]) this.run(() => this.file($("file").files[0]));
+    };
+    document.ondragover = (event) => { event.preventDefault(); document.body.classList.add("over"); };
+    document.ondragleave = () => document.body.classList.remove("over");
+    document.ondrop = (event) => {
+      event.preventDefault();
+      document.body.classList.remove("over");
+      if (event.dataTransfer.files[0]) this.run(() => this.file(event.dataTransfer.files[0]));
+    };
+  }
+
+  async run(source) {
+    this.stop("");
+    this.session = new Session(this.card, this.classifier);
+    this.logged = 0;
+    $("events").replaceChildren();
+    $("quiet").hidden = false;
+    this.spectrogram.clear();
+    this.context = new AudioContext({ sampleRate: this.card.sample_rate });
+    this.analyser = new AnalyserNode(this.context, { fftSize: 1024, smoothingTimeConstant: 0 });
+    try {
+      await source();
+    } catch (error) {
+      this.stop("");
+      this.say(explain(error), true);
+      return;
+    }
+    $("stop").hidden = false;
+    this.frame();
+  }
+
+  async microphone() {
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio: PLAIN });
+    await this.context.audioWorklet.addModule("capture.js");
+    const source = this.context.createMediaStreamSource(this.stream);
+    const capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
+    const { session } = this;
+    capture.port.onmessage = ({ data }) => { if (this.session === session && this.context) session.hear(data); };
+    source.connect(this.analyser);
+    source.connect(capture);
+    this.say("Listening to the microphone.");
+  }
+
+  async file(file) {
+    const sound = await this.context.decodeAudioData(await file.arrayBuffer());
+    const samples = mixed(sound);
+    const player = new AudioBufferSourceNode(this.context, { buffer: sound });
+    player.connect(this.analyser).connect(this.context.destination);
+    const began = this.context.currentTime;
+    player.start();
+    // what is played is what is judged: up to the playhead, sample for sample
+    this.advance = () => {
+      const played = Math.round((this.context.currentTime - began) * this.card.sample_rate);
+      this.session.hear(samples.subarray(this.session.samples, Math.max(played, this.session.samples)));
+      if (played >= samples.length) this.stop(`${file.name}: ${sound.duration.toFixed(1)} s heard.`);
+    };
+    this.say(`Playing ${file.name}, ${sound.duration.toFixed(1)} s.`);
+  }
+
+  stop(message) {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.context?.close();
+    if (this.context) this.session?.finish();
+    this.stream = this.context = this.advance = null;
+    $("stop").hidden = true;
+    if (message) this.say(message);
+    if (this.session) this.show();
+  }
+
+  frame() {
+    if (!this.context) return;
+    this.advance?.();
+    if (!this.context) return;
+    this.spectrogram.draw(this.analyser, this.context.currentTime);
+    this.show();
+    requestAnimationFrame(() => this.frame());
+  }
+
+  show() {
+    const { session } = this;
+    this.curves.draw(session);
+    const means = session.listener.means;
+    if (means) {
+      const sounding = new Set(session.listener.states.filter((s) => s.sounding && s.told).map((s) => s.index));
+      this.rows.forEach((row, i) => {
+        row.querySelector("i").style.width = `${100 * means[i]}%`;
+        row.querySelector(".score").textContent = means[i].toFixed(2);
+        row.classList.toggle("sounding", sounding.has(i));
+      });
+    }
+    for (; this.logged < session.events.length; this.logged += 1) this.log(session.events[this.logged]);
+    if (session.work && session.seconds) {
+      const each = session.work / session.history.length;
+      const hop = (1000 * this.card.listener.hop_length) / this.card.sample_rate;
+      $("speed").textContent = `One window takes ${each.toFixed(1)} ms in this browser: ${(hop / each).toFixed(0)} times faster than real time.`;
+    }
+  }
+
+  log(event) {
+    $("quiet").hidden = true;
+    if (event.ended) $("events").querySelector(`li.open[data-label="${CSS.escape(event.label)}"]`)?.remove();
+    const row = document.createElement("li");
+    row.className = event.ended ? "" : "open";
+    row.dataset.label = event.label;
+    row.style.setProperty("--c", colour(this.card.labels.indexOf(event.label)));
+    const end = event.ended ? `${event.end_s.toFixed(2)} s` : "…";
+    row.innerHTML = '<span class="name"></span><span class="time"></span><span class="soft"></span>';
+    row.children[0].textContent = event.label;
+    row.children[1].textContent = `${event.start_s.toFixed(2)} – ${end}`;
+    row.children[2].textContent = event.peak.toFixed(2);
+    $("events").prepend(row);
+  }
+
+  say(message, wrong = false) {
+    $("status").textContent = message;
+    $("status").classList.toggle("error", wrong);
+  }
+}
+
+function mixed(sound) {
+  const samples = new Float32Array(sound.length);
+  for (let c = 0; c < sound.numberOfChannels; c += 1) {
+    sound.getChannelData(c).forEach((sample, i) => { samples[i] += sample / sound.numberOfChannels; });
+  }
+  return samples;
+}
+
+function explain(error) {
+  const known = {
+    NotAllowedError: "The microphone was refused: allow it for this page, or drop a sound file.",
+    NotFoundError: "There is no microphone: connect one, or drop a sound file.",
+    EncodingError: "This file is not sound that the browser can read: convert it to WAV.",
+    NotSupportedError: "This browser cannot record at the model's sample rate: use Chromium, or drop a file.",
+  };
+  return known[error.name] ?? `${error.name}: ${error.message}`;
+}
+
+const demo = new Demo();
+window.demo = demo; // for tests, and for the curious
+demo.start().catch((error) => demo.say(explain(error), true));

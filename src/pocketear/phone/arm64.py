@@ -1,0 +1,79 @@
+"""arm64: what one .tflite costs on a phone class, as reports/latency.json tells it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketear.errors import PhoneError
+from pocketear.phone.count import Counts, count, probe_windows
+from pocketear.phone.estimate import estimate
+from pocketear.phone.graph import read_graph
+from pocketear.phone.host import HostModel
+from pocketear.phone.profile import OpCost
+from pocketear.phone.setup import Tools
+
+# Both machines round differently; more than this is another result. Scores are 0 to 1.
+_MOST_DIFFERENT = {"float": 1e-4, "integer": 0.05}
+
+
+def class_cost(
+    model: Path, name: str, sample_rate: int, hop_length: int, tools: Tools
+) -> dict[str, Any]:
+    """Instructions and estimated milliseconds of `model` on the phone class called `name`.
+
+    sample_rate: Hz; hop_length: samples between two windows of the listener
+    raises: PhoneError if it cannot be counted, or computes something else than this machine does
+    """
+    graph = read_graph(model)
+    windows = probe_windows(graph.window_length)
+    counts = count(model, name, windows, tools)
+    expected = HostModel(str(model), model.read_bytes()).run(windows)
+    worst = float(np.abs(counts.outputs - expected).max())
+    kind = "integer" if any(op.kind == "QUANTIZE" for op in graph.ops) else "float"
+    if not worst <= _MOST_DIFFERENT[kind]:
+        raise PhoneError(f"{model}: outputs on {name} differ from this machine's by {worst:.2g}")
+    seconds = graph.window_length / sample_rate
+    guess = estimate(counts, model.stat().st_size, name)
+    return {
+        "instructions_per_window": counts.instructions,
+        "instructions_per_second": round(counts.instructions / seconds),
+        "front_end_instructions_per_second": round(counts.front_end_instructions / seconds),
+        "instructions_per_listening_second": round(counts.instructions * sample_rate / hop_length),
+        "by_kind": counts.by_kind,
+        "by_op": [_row(op, counts) for op in counts.by_op],
+        "costliest_op": costliest(counts),
+        "estimate_ms_per_second": _rounded(guess.milliseconds / seconds),
+        "estimate_low": _rounded(guess.low / seconds),
+        "estimate_high": _rounded(guess.high / seconds),
+        "leave_one_out_error": _rounded(guess.leave_one_out_error),
+        "peak_bytes": counts.peak_bytes,
+        "max_abs_to_host": worst,
+    }
+
+
+def costliest(counts: Counts) -> str:
+    """The op that costs most, and its share, as a gate's reason names it."""
+    op = max(counts.by_op, key=lambda one: one.instructions)
+    share = op.instructions / counts.instructions
+    return f"{op.kind} {short_name(op.name)}, {100 * share:.0f} % of the instructions"
+
+
+def short_name(name: str) -> str:
+    """The first of the names that a converter joined, without the model's own prefix."""
+    return name.split(";")[0].split("/", 1)[-1]
+
+
+def _row(op: OpCost, counts: Counts) -> dict[str, Any]:
+    return {
+        "op": op.kind,
+        "name": short_name(op.name),
+        "kernel": op.kernel,
+        "front_end": op.front_end,
+        "instructions": op.instructions,
+        "share": _rounded(op.instructions / counts.instructions),
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

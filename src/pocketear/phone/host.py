@@ -1,0 +1,86 @@
+"""host: one window on this machine's LiteRT, one thread, as a ratio to a reference network.
+
+Milliseconds of a busy machine mean little: what is timed is processor time, without the pauses
+that other processes cause, both networks are run in turn, so that what slows one slows the other,
+and the ratio is what is reported.
+"""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketear.arrays import WindowBatch
+from pocketear.errors import PhoneError
+from pocketear.phone.graph import read_graph
+from pocketear.phone.reference import ds_cnn
+
+REFERENCE = "DS-CNN of MLPerf Tiny, fp32, without a front-end"
+_SHORTEST_S = 0.002  # a timing covers as many runs as it takes to be longer than this
+
+
+class HostModel:
+    """A .tflite in the LiteRT of this machine, on one thread."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise PhoneError(f"{name}: LiteRT refuses it: {reason}") from error
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+
+    def run(self, windows: WindowBatch) -> NDArray[np.float32]:
+        """(window, sample) -> (window, output)."""
+        rows = []
+        for window in windows:
+            self.load(window)
+            self._interpreter.invoke()
+            rows.append(self._interpreter.get_tensor(self._output["index"]).ravel())
+        return np.asarray(rows, np.float32)
+
+    def load(self, window: NDArray[np.float32]) -> None:
+        """Put one window into the input tensor."""
+        shaped = window.reshape(self._input["shape"]).astype(np.float32)
+        self._interpreter.set_tensor(self._input["index"], shaped)
+
+    def seconds(self, times: int) -> float:
+        """Of processor time in one run, averaged over `times` of them."""
+        started = time.thread_time()
+        for _ in range(times):
+            self._interpreter.invoke()
+        return (time.thread_time() - started) / times
+
+
+def host_cost(model: Path, repeats: int) -> dict[str, Any]:
+    """The ratio of one window's time to the reference's, over `repeats` pairs of timings.
+
+    raises: PhoneError if LiteRT refuses the file
+    """
+    length = read_graph(model).window_length
+    candidate = HostModel(str(model), model.read_bytes())
+    reference = HostModel("reference", ds_cnn())
+    candidate.load(np.zeros(length, np.float32) + 0.01)
+    times = [_runs_for(network) for network in (candidate, reference)]
+    pairs = [(candidate.seconds(times[0]), reference.seconds(times[1])) for _ in range(repeats)]
+    ratios = [own / other for own, other in pairs]
+    return {
+        "ratio_median": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+        "window_ms_median": statistics.median(own for own, _ in pairs) * 1e3,
+        "reference": REFERENCE,
+        "reference_ms_median": statistics.median(other for _, other in pairs) * 1e3,
+    }
+
+
+def _runs_for(network: HostModel) -> int:
+    network.seconds(2)
+    return max(1, round(_SHORTEST_S / network.seconds(3)))

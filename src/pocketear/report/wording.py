@@ -1,0 +1,75 @@
+"""wording: names and numbers of the reports as people say them."""
+
+_RUNTIMES = {"keras": "Keras", "litert": "LiteRT", "coreml": "Core ML", "librosa": "librosa"}
+_GATES = {
+    "accuracy": "accuracy",
+    "recall_min": "recall of the worst label",
+    "calibration_error": "calibration error",
+    "accuracy_drop": "accuracy lost against Keras",
+    "recall_drop": "recall lost by a label",
+    "features.max_rel": "front-end against librosa",
+    "scores.max_abs": "scores against Keras",
+    "scores.flips": "decisions that differ from Keras",
+    "file_bytes": "size of the .tflite",
+    "host.ratio": "time on this machine against the reference network",
+    "instructions_per_second": "instructions a second of audio",
+    "estimate_ms_per_second": "time a second of audio, estimated",
+    "peak_bytes": "memory",
+}
+SHARES = {"accuracy", "recall_min", "calibration_error", "accuracy_drop", "recall_drop", "flips"}
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_KILO, _MILLION, _SMALL = 1000, 1e6, 1e-3
+
+
+def runner_name(name: str) -> str:
+    """`litert_int8` -> LiteRT int8."""
+    runtime, _, variant = name.partition("_")
+    return f"{_RUNTIMES.get(runtime, runtime)} {variant}".strip()
+
+
+def gate_name(name: str) -> tuple[str, str]:
+    """A gate's name -> what is judged ("" where it is the whole), and by which figure."""
+    subject, _, figure = name.partition(".")
+    if subject.partition("_")[0] in _RUNTIMES:
+        return runner_name(subject), _GATES.get(figure, figure.replace("_", " ").replace(".", ", "))
+    if figure in _GATES:  # of a phone class
+        return subject, _GATES[figure]
+    return "", _GATES.get(name, name.replace("_", " ").replace(".", ", "))
+
+
+def number(value: float | None, unit: str = "", *, share: bool = False) -> str:
+    """A value as people read it: percent, kB, millions, or three digits and a power of ten.
+
+    unit: "B" becomes kB or MB; any other is put behind
+    """
+    if value is None:
+        return "not measured"
+    unit = unit.strip()
+    if share:
+        return f"{100 * value:.1f} %".replace("-0.0 %", "0.0 %")
+    if unit == "B":
+        return size(value)
+    if 0 < abs(value) < _SMALL:
+        digits, _, power = f"{value:.1e}".partition("e")
+        text = f"{float(digits):g} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+    elif abs(value) < _KILO:
+        text = f"{value:.3g}"
+    elif abs(value) < _MILLION:
+        text = f"{value:,.0f}".replace(",", " ")
+    else:
+        text = f"{value / _MILLION:.3g} M"
+    return f"{text} {unit}".strip()
+
+
+def size(count: float) -> str:
+    """Bytes as B, kB or MB (powers of 1000)."""
+    for unit in ("B", "kB", "MB"):
+        if count < _KILO or unit == "MB":
+            return f"{count:.0f} {unit}" if count >= 100 or unit == "B" else f"{count:.1f} {unit}"
+        count /= _KILO
+    raise AssertionError  # the loop returns at MB
+
+
+def plural(count: int, noun: str) -> str:
+    """1 clip, 2 clips."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,124 @@
+"""latency: every exported .tflite -> what one window costs, here, on each phone class, on a phone.
+
+Who measures is params.latency.providers. One that cannot measure here is listed under `absent`
+with its reason, and the gate refuses what was not measured; a file that cannot be measured at
+all is an error of this stage.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pocketear import command
+from pocketear.archive import replacing
+from pocketear.errors import PhoneError
+from pocketear.params import Params, load_params
+from pocketear.phone import adb, macos
+from pocketear.phone.arm64 import class_cost
+from pocketear.phone.host import host_cost
+from pocketear.phone.setup import prepare
+
+Provider = Callable[[Path], dict[str, Any]]
+
+
+def host(params: Params) -> Provider:
+    """This machine's LiteRT, one thread, against a reference network."""
+    return lambda model: host_cost(model, params.latency.repeats)
+
+
+def arm64(params: Params) -> Provider:
+    """Exact instructions and estimated milliseconds of each phone class.
+
+    raises: PhoneError if what counts is absent
+    """
+    tools = prepare()
+    rate, hop = params.frontend.sample_rate, params.listener.hop_length
+    return lambda model: {
+        name: class_cost(model, name, rate, hop, tools) for name in params.latency.classes
+    }
+
+
+def connected_phone(params: Params) -> Provider:
+    """Milliseconds on the phone that adb sees.
+
+    raises: PhoneError if there is none
+    """
+    reason = adb.absent()
+    if reason:
+        raise PhoneError(reason)
+    hop_seconds = params.listener.hop_length / params.frontend.sample_rate
+    return lambda model: adb.device_cost(model, hop_seconds)
+
+
+def core_ml(params: Params) -> Provider:
+    """Milliseconds of the .mlpackage of the same name on this Mac.
+
+    raises: PhoneError anywhere else
+    """
+    reason = macos.absent()
+    if reason:
+        raise PhoneError(reason)
+    folder, variant = "coreml", f"{params.package.name}_{params.export.ios}.mlpackage"
+    repeats = params.latency.repeats
+    return lambda model: macos.core_ml_cost(model.parent.parent / folder / variant, repeats)
+
+
+PROVIDERS: dict[str, Callable[[Params], Provider]] = {
+    "host": host,
+    "arm64": arm64,
+    "adb": connected_phone,
+    "macos": core_ml,
+}
+
+
+def measure(models: Path, params: Params) -> dict[str, Any]:
+    """What latency.json says.
+
+    raises: PhoneError if the file that ships is not in `models`, or a file cannot be measured
+    """
+    shipped = f"{params.package.name}_{params.export.android}.tflite"
+    if not (models / shipped).is_file():
+        raise PhoneError(f"{models / shipped}: not found; `dvc repro` makes it")
+    present: dict[str, Provider] = {}
+    absent: dict[str, str] = {}
+    for name in params.latency.providers:
+        try:
+            present[name] = PROVIDERS[name](params)
+        except PhoneError as error:
+            absent[name] = str(error)
+    found = {
+        model.name: {"file": model.name, "bytes": model.stat().st_size}
+        | {name: provider(model) for name, provider in present.items()}
+        for model in sorted(models.glob("*.tflite"))
+    }
+    return {"shipped": found[shipped], "models": found, "absent": absent}
+
+
+def summary(cost: dict[str, Any]) -> list[str]:
+    """One line a phone class, for the log."""
+    lines = []
+    for name, one in cost.get("arm64", {}).items():
+        whole = one["instructions_per_second"]
+        front_end = one["front_end_instructions_per_second"] / whole
+        lines.append(
+            f"{cost['file']} on {name}: {whole / 1e6:.2f} million instructions a second of audio, "
+            f"front-end {100 * front_end:.0f} %; estimated {one['estimate_ms_per_second']:.2g} ms "
+            f"({one['estimate_low']:.2g} to {one['estimate_high']:.2g})"
+        )
+    return lines
+
+
+def main(models: Path, out: Path) -> None:
+    """Measure every .tflite of `models`."""
+    found = measure(models, load_params())
+    with replacing(out) as fresh:
+        fresh.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for line in summary(found["shipped"]):
+        print(f"latency: {line}")
+    for name, reason in found["absent"].items():
+        print(f"latency: {name} absent: {reason}")
+
+
+if __name__ == "__main__":
+    command.run(main)

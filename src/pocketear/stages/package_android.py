@@ -1,0 +1,155 @@
+"""package_android: an accepted .tflite -> build/android, an AAR and the Maven layout around it.
+
+The AAR is made without Gradle: a zip of a manifest, the compiled Kotlin of mobile/android, and the
+model as an asset that is stored, not deflated, so that a phone maps it into memory. The same bytes
+for the same commit and data. Where no JDK or Maven is at hand the AAR holds no classes, and the
+stage says so.
+
+source: the AAR format, https://developer.android.com/studio/projects/android-library
+"""
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from pocketear import command, kotlin
+from pocketear.archive import read_folder
+from pocketear.model_file import ModelCard, read_card
+from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.params import PackageParams, load_params
+
+SOURCES = Path("mobile/android")
+MIN_SDK = 23
+DEPENDENCIES = (  # group, artifact, version, scope; as in mobile/android/build.gradle.kts
+    ("org.jetbrains.kotlin", "kotlin-stdlib", "2.0.21", "compile"),
+    ("com.google.ai.edge.litert", "litert", "1.4.1", "runtime"),
+    ("com.google.ai.edge.litert", "litert-api", "1.4.1", "runtime"),
+)
+_ASSETS = "assets/pocketear"
+_METADATA = "META-INF/com/android/build/gradle/aar-metadata.properties"
+_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+
+
+def compiled(sources: Path) -> tuple[bytes, str]:
+    """classes.jar, and why it is empty if it is."""
+    try:
+        return kotlin.classes_jar(sources), ""
+    except kotlin.ToolchainAbsent as error:
+        return _EMPTY_ZIP, f"classes.jar is empty: {error}"
+
+
+def aar_files(tflite: bytes, classes: bytes, sources: Path, p: PackageParams) -> dict[str, bytes]:
+    """What the AAR holds: posix name -> content."""
+    return {
+        "AndroidManifest.xml": manifest(sources, p).encode(),
+        "classes.jar": classes,
+        "R.txt": b"",
+        "proguard.txt": (sources / "consumer-rules.pro").read_bytes(),
+        _METADATA: aar_metadata().encode(),
+        f"{_ASSETS}/{p.name}.tflite": tflite,
+    }
+
+
+def manifest(sources: Path, p: PackageParams) -> str:
+    """The module's manifest with what Gradle would add: package and minSdkVersion."""
+    text = (sources / "src/main/AndroidManifest.xml").read_text(encoding="utf-8")
+    head, rest = text.split(">", 1)
+    sdk = f'\n\n    <uses-sdk android:minSdkVersion="{MIN_SDK}" />'
+    return f'{head}\n    package="{p.android_group}.{p.name}">{sdk}{rest}'
+
+
+def aar_metadata() -> str:
+    """What the Android Gradle plugin checks before it takes an AAR."""
+    return (
+        "aarFormatVersion=1.0\naarMetadataVersion=1.0\n"
+        f"minCompileSdk={MIN_SDK}\nminCompileSdkExtension=0\n"
+        "minAndroidGradlePluginVersion=1.0.0\ncoreLibraryDesugaringEnabled=false\n"
+    )
+
+
+def pom(p: PackageParams) -> str:
+    """The POM: what an app gets besides."""
+    dependencies = "".join(
+        f"    <dependency>\n      <groupId>{group}</groupId>\n"
+        f"      <artifactId>{artifact}</artifactId>\n      <version>{version}</version>\n"
+        f"      <scope>{scope}</scope>\n    </dependency>\n"
+        for group, artifact, version, scope in DEPENDENCIES
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<project xmlns="http://maven.apache.org/POM/4.0.0">\n'
+        "  <modelVersion>4.0.0</modelVersion>\n"
+        f"  <groupId>{p.android_group}</groupId>\n  <artifactId>{artifact_id(p)}</artifactId>\n"
+        f"  <version>{p.version}</version>\n  <packaging>aar</packaging>\n"
+        f"  <licenses>\n    <license>\n      <name>{escape(p.licence)}</name>\n"
+        "    </license>\n  </licenses>\n"
+        f"  <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
+    )
+
+
+def versions(p: PackageParams) -> str:
+    """maven-metadata.xml: which versions there are."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<metadata>\n'
+        f"  <groupId>{p.android_group}</groupId>\n  <artifactId>{artifact_id(p)}</artifactId>\n"
+        f"  <versioning>\n    <latest>{p.version}</latest>\n    <release>{p.version}</release>\n"
+        f"    <versions>\n      <version>{p.version}</version>\n    </versions>\n"
+        "  </versioning>\n</metadata>\n"
+    )
+
+
+def artifact_id(p: PackageParams) -> str:
+    """The Maven artifact: names there are joined by dashes."""
+    return p.name.replace("_", "-")
+
+
+def maven_layout(aar: bytes, sources: bytes, p: PackageParams) -> dict[str, bytes]:
+    """The files of a Maven repository that holds this one version, with their checksums."""
+    folder = f"{p.android_group.replace('.', '/')}/{artifact_id(p)}"
+    stem = f"{folder}/{p.version}/{artifact_id(p)}-{p.version}"
+    files = {
+        f"{stem}.aar": aar,
+        f"{stem}-sources.jar": sources,
+        f"{stem}.pom": pom(p).encode(),
+        f"{folder}/maven-metadata.xml": versions(p).encode(),
+    }
+    checksums = {
+        f"{name}.{kind}": hashlib.new(kind, content, usedforsecurity=False).hexdigest().encode()
+        for name, content in files.items()
+        for kind in ("md5", "sha1", "sha256")
+    }
+    return files | checksums
+
+
+def package(
+    tflite: bytes, card: ModelCard, verdict: Mapping[str, object], sources: Path, p: PackageParams
+) -> tuple[dict[str, bytes], str]:
+    """Every file of build/android, and what is absent ("" if nothing)."""
+    classes, absent = compiled(sources)
+    content = aar_files(tflite, classes, sources, p)
+    aar = zipped(content, stored={"classes.jar", f"{_ASSETS}/{p.name}.tflite"})
+    kept = zipped(read_folder(sources / "src/main/kotlin"))
+    text = model_card(card, verdict, {f"{p.name}.tflite": tflite})
+    files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p).items()}
+    files |= {f"{artifact_id(p)}-{p.version}.aar": aar, FILE: text.encode()}
+    return files, absent
+
+
+def main(verdict: Path, models: Path, out: Path) -> None:
+    """Write the AAR and its Maven layout, if the verdict is accepted."""
+    accepted = accepted_verdict(verdict)
+    params = load_params()
+    tflite = models / "litert" / f"{params.package.name}_{params.export.android}.tflite"
+    card = read_card(tflite)
+    files, absent = package(tflite.read_bytes(), card, accepted, SOURCES, params.package)
+    write_package(files, out)
+    p = params.package
+    print(f'package_android: implementation("{p.android_group}:{artifact_id(p)}:{p.version}")')
+    if absent:
+        print(f"package_android: {absent}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,79 @@
+"""package_ios: an accepted .mlpackage -> build/ios, a Swift package with the model as a resource.
+
+The sources are those of mobile/ios, under the module's name of params.package; the shared vectors
+go beside the tests, so that the package proves itself wherever it lies. The same bytes for the same
+commit and data.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from pocketear import command
+from pocketear.archive import read_folder
+from pocketear.errors import PackagingError
+from pocketear.model_file import ModelCard, read_package_card
+from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.params import PackageParams, load_params
+
+SOURCES, VECTORS = Path("mobile/ios"), Path("tests/vectors")
+_MODULE = "SoundListener"  # what it is called in mobile/ios
+_FOLDERS = ("Sources", "Tests")
+
+
+def swift_sources(sources: Path, vectors: Path, module: str) -> dict[str, bytes]:
+    """The package without its model, as `module`: posix name -> content."""
+    kept = {"Package.swift": (sources / "Package.swift").read_bytes()}
+    for folder in _FOLDERS:
+        for name, content in read_folder(sources / folder).items():
+            kept[f"{folder}/{name}"] = content
+    renamed = {_renamed(name, module): _imports(name, kept[name], module) for name in sorted(kept)}
+    beside = f"Tests/{module}Tests/Vectors"
+    return renamed | {f"{beside}/{path.name}": path.read_bytes() for path in vectors.glob("*.json")}
+
+
+def _renamed(name: str, module: str) -> str:
+    path = PurePosixPath(name)
+    folders = [part.replace(_MODULE, module) for part in path.parts[:-1]]
+    return "/".join([*folders, path.name])
+
+
+def _imports(name: str, content: bytes, module: str) -> bytes:
+    if name == "Package.swift":
+        return content.replace(_MODULE.encode(), module.encode())
+    return content.replace(f"import {_MODULE}\n".encode(), f"import {module}\n".encode())
+
+
+def package(
+    mlpackage: Mapping[str, bytes],
+    card: ModelCard,
+    verdict: Mapping[str, object],
+    swift: Mapping[str, bytes],
+    p: PackageParams,
+) -> dict[str, bytes]:
+    """Every file of build/ios. mlpackage: the model's files; swift: what `swift_sources` gives."""
+    model = f"{p.name}.mlpackage"
+    folder = f"Sources/{p.ios_module}/Model"
+    named = {f"{model}/{name}": content for name, content in mlpackage.items()}
+    text = model_card(card, verdict, named).encode()
+    kept = {name: content for name, content in swift.items() if name != f"{folder}/README.md"}
+    files = {**kept, **{f"{folder}/{name}": content for name, content in named.items()}, FILE: text}
+    inside = {f"{p.ios_module}/{name}": content for name, content in files.items()}
+    return {**inside, f"{p.ios_module}-{p.version}.zip": zipped(inside), FILE: text}
+
+
+def main(verdict: Path, models: Path, out: Path) -> None:
+    """Write the Swift package and a zip of it, if the verdict is accepted."""
+    accepted = accepted_verdict(verdict)
+    params = load_params()
+    p = params.package
+    mlpackage = models / "coreml" / f"{p.name}_{params.export.ios}.mlpackage"
+    if not mlpackage.is_dir():
+        raise PackagingError(f"{mlpackage}: not found; `dvc repro export_coreml` makes it")
+    card = read_package_card(mlpackage)
+    swift = swift_sources(SOURCES, VECTORS, p.ios_module)
+    write_package(package(read_folder(mlpackage), card, accepted, swift, p), out)
+    print(f'package_ios: .package(path: "{out / p.ios_module}")')
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,234 @@
+"""The retrain flow on a small real DVC project, with a real Prefect server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from prefect.settings import PREFECT_API_URL
+
+from judged_project import write_judged
+from pocketear import registry
+from pocketear.judged import Judged
+from pocketear.params import load_params
+
+from .conftest import RESULT, ROOT, commit, run
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def retrain(**parameters):
+    import retrain as module
+
+    return module.retrain(**parameters, return_state=True)
+
+
+def states_of(state):
+    """Task name -> the names of the states that it ended in, over all its runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    with get_client(sync_client=True) as client:
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+        runs = client.read_task_runs(flow_run_filter=wanted)
+    return {task.name.rsplit("-", 1)[0]: task for task in runs}
+
+
+def name_of(state):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(state.state_details.flow_run_id).name
+
+
+def dead_process():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def artifacts_of(state):
+    """The artifacts of a run by their keys."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    wanted = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+    )
+    with get_client(sync_client=True) as client:
+        return {found.key: found for found in client.read_artifacts(artifact_filter=wanted)}
+
+
+def logged(state):
+    """The messages in the run's log, which is sent in batches."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+    with get_client(sync_client=True) as client:
+        return [log.message for log in client.read_logs(wanted, limit=200)]
+
+
+def ran():
+    log = Path("order.log")
+    return [line.split()[1] for line in log.read_text().splitlines() if line.startswith("begin")]
+
+
+def times():
+    lines = (line.split() for line in Path("order.log").read_text().splitlines())
+    return {(event, name): float(when) for event, name, when in lines}
+
+
+def test_every_stage_runs_once_after_what_it_waits_for_and_then_is_cached(pipeline):
+    Path("left.mode").write_text("slow")
+    Path("right.mode").write_text("slow")
+    state = retrain()
+    assert state.is_completed(), state.message
+    assert Path("out/join.txt").read_text() == RESULT
+    assert ran()[0] == "wash"
+    assert ran()[-1] == "join"
+    when = times()
+    assert when["begin", "right"] < when["end", "left"], "independent stages run at once"
+    assert when["begin", "left"] < when["end", "right"]
+    assert "left begins" in logged(state), "the stage's own lines are in the run's log"
+    assert run(pipeline, sys.executable, "-m", "dvc", "status").strip() == (
+        "Data and pipelines are up to date."
+    )
+
+    again = retrain()
+    tasks = states_of(again)
+    assert {tasks[name].state_name for name in ("wash", "left", "right", "join")} == {"Cached"}
+    assert again.message == "all stages were up to date"
+    assert len(ran()) == 4
+
+    forced = retrain(force=["left"])
+    assert ran()[4:] == ["left"], "what it makes is the same, so nothing after it runs"
+    assert forced.message == "ran left"
+
+
+def test_a_failed_stage_tells_why_stops_what_waits_for_it_and_nothing_else(pipeline):
+    Path("left.mode").write_text("fail")
+    state = retrain()
+    assert state.is_failed()
+    assert state.message == "left: left: refused, accuracy 0.5 is below 0.8"
+    assert name_of(state) == state.message, "where --watch shows it"
+    tasks = states_of(state)
+    assert tasks["right"].state_name == "Completed"
+    assert tasks["join"].state_name == "NotReady"
+    Path("left.mode").unlink()
+    holder = {"pid": dead_process(), "cmd": "dvc repro"}
+    Path(".dvc/tmp/rwlock").write_text(
+        json.dumps({"write": {str(pipeline / "out/left.txt"): holder}})
+    )
+    assert retrain().is_completed(), "a lock of a killed dvc does not matter"
+    assert Path("out/join.txt").read_text() == RESULT
+
+
+def test_retries_are_declared_beside_the_stage(pipeline, monkeypatch):
+    import retrain as module
+
+    monkeypatch.setattr(module, "_RETRY_DELAY_SECONDS", 0)
+    for name in ("wash", "left"):
+        Path(f"{name}.mode").write_text("fail once")
+    state = retrain()
+    assert state.message == "left: the network was away", "wash was tried again, left was not"
+    tasks = states_of(state)
+    assert (tasks["wash"].run_count, tasks["left"].run_count) == (2, 1)
+
+
+def test_a_stage_that_hangs_ends_at_its_time_limit(pipeline):
+    Path("right.mode").write_text("hang")
+    limited = yaml.safe_load(Path("dvc.yaml").read_text())
+    limited["stages"]["right"]["meta"] = {"timeout_s": 6}
+    Path("dvc.yaml").write_text(yaml.safe_dump(limited))
+    state = retrain()
+    assert state.message == "right: ended after 6 s, its time limit"
+    assert not subprocess.run(["pgrep", "-f", "step.py right"], capture_output=True).stdout
+    Path("right.mode").unlink()
+    assert retrain().is_completed()
+    assert Path("out/join.txt").read_text() == RESULT
+
+
+def test_overrides_change_params_and_only_what_depends_on_them(pipeline):
+    assert retrain().is_completed()
+    assert retrain(overrides=["train.epochs=5", "gate.max_fp32_error=2e-4"]).message == "ran left"
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    assert params["train"]["epochs"] == 5
+    assert float(params["gate"]["max_fp32_error"]) == 2e-4
+    comments = [path.read_text().count("#") for path in (Path("params.yaml"), ROOT / "params.yaml")]
+    assert comments[0] == comments[1] > 0, "comments stay"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"overrides": ["train.epoch=5"]}, "no parameter train.epoch; is train.epochs meant?"),
+        ({"overrides": ["train.epochs=many"]}, "train.epochs: input should be a valid integer"),
+        ({"overrides": ["train.epochs=-1"]}, "train.epochs: input should be greater than 0"),
+        ({"overrides": ["train.epochs"]}, "want section.name=value"),
+        ({"force": ["lift"]}, "no stage lift; dvc.yaml has"),
+        ({"data_revision": "no-such"}, "no-such"),
+    ],
+)
+def test_a_wrong_request_is_one_clear_line_and_changes_nothing(pipeline, parameters, told):
+    before = Path("params.yaml").read_bytes()
+    state = retrain(**parameters)
+    assert state.is_failed()
+    assert told in state.message
+    assert "\n" not in state.message.strip()
+    assert Path("params.yaml").read_bytes() == before
+    assert not Path("order.log").exists()
+
+
+def test_the_data_of_another_revision(pipeline):
+    first = commit(pipeline)
+    Path("data/raw.txt").write_text("newer")
+    commit(pipeline)
+    assert retrain().is_completed()
+    assert Path("out/wash.txt").read_text() == "wash(newer)"
+    assert retrain(data_revision=first).is_completed()
+    assert Path("out/wash.txt").read_text() == "wash(raw)"
+
+
+def test_a_second_retrain_in_the_same_folder_is_refused(pipeline):
+    from workspace import alone
+
+    with alone(pipeline, "retrain"):
+        environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+        script = [sys.executable, str(ROOT / "flows/retrain.py")]
+        done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"error: {pipeline}: another retrain is running here" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_last_task_promotes_and_refuses_what_is_worse(pipeline, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    add_version(pipeline, b"good", wrong=[])
+    state = retrain(promote=True)
+    assert state.is_completed(), state.message
+    assert registry.find("cry_laugh", "champion").version == "1"
+    shown = artifacts_of(state)
+    assert "accepted" in shown["verdict"].description
+    assert "accuracy" in str(shown["verdict"].data)
+    assert "report.html" in shown["report"].data
+
+    add_version(pipeline, b"worse", wrong=[0, 1, 2])
+    state = retrain(promote=True)
+    assert state.is_failed()
+    assert "version 2 is worse than the champion, version 1" in state.message
+    assert "0.900     | -0.100" in artifacts_of(state)["champion-and-challenger"].data
+    assert registry.find("cry_laugh", "champion").version == "1"
+
+
+def add_version(root, weights, wrong):
+    truth = np.arange(30) % 3
+    predicted = truth.copy()
+    predicted[wrong] = (predicted[wrong] + 1) % 3
+    write_judged(root, weights=weights, truth=truth, predicted=predicted)
+    Path("reports/report.html").write_text("<html>")
+    registry.register(Judged(Path("models"), Path("reports"), load_params()))

@@ -1,0 +1,77 @@
+"""`make serve`: everything answers, and one signal ends it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+
+import psutil
+import pytest
+import yaml
+
+from .conftest import ROOT
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def serve(ports):
+    names = ("prefect", "mlflow", "reports")
+    chosen = [f"--{name}-port={port}" for name, port in zip(names, ports, strict=True)]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "flows/serve.py"), *chosen],
+        env={**os.environ, "PREFECT_API_URL": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_taken_port_is_one_clear_line(pipeline):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told, _ = serve([*free_ports(1), port, *free_ports(1)]).communicate(timeout=60)
+    assert told == f"error: port {port} is taken; choose another with --mlflow-port\n"
+
+
+@pytest.mark.slow
+def test_all_answers_and_one_signal_ends_it(pipeline):
+    shutil.copy(ROOT / "prefect.yaml", pipeline)
+    (pipeline / "flows").symlink_to(ROOT / "flows")
+    ports = free_ports(3)
+    served = serve(ports)
+    lines = []
+    while not lines or "Ctrl-C" not in lines[-1]:
+        lines.append(served.stdout.readline())
+        assert lines[-1], "".join(lines)
+    family = psutil.Process(served.pid).children(recursive=True)
+    for port in ports:
+        assert any(f"http://127.0.0.1:{port}" in line for line in lines)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/")
+        assert connection.getresponse().status in (200, 307)
+    environment = os.environ | {"PREFECT_API_URL": f"http://127.0.0.1:{ports[0]}/api"}
+    listed = subprocess.run(
+        [sys.executable, "-m", "prefect", "deployment", "ls"],
+        env=environment | {"COLUMNS": "200"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        assert f"/{deployment['name']}" in listed.stdout
+    began = time.monotonic()
+    served.send_signal(signal.SIGINT)
+    assert served.wait(120) == 0
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+    assert time.monotonic() - began < 120

@@ -1,0 +1,82 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pocketear import kotlin
+from pocketear.errors import PackagingError
+
+ROOT = Path(__file__).parents[2]
+ANDROID = ROOT / "mobile/android"
+CACHE = ROOT / kotlin.CACHE
+
+
+@pytest.fixture(scope="module")
+def lib() -> Path:
+    try:
+        return kotlin.fetch_toolchain(ANDROID / "toolchain", CACHE)
+    except kotlin.ToolchainAbsent as error:
+        pytest.skip(f"the Kotlin tests did not run: {error}")
+
+
+@pytest.mark.slow
+def test_the_kotlin_tests_pass_here(lib: Path) -> None:
+    told = kotlin.run_tests(ANDROID, ROOT / "tests/vectors", CACHE)
+    assert "OK (" in told
+
+
+@pytest.mark.slow
+def test_two_compilations_in_two_places_are_the_same_bytes(lib: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "some/where else"
+    shutil.copytree(ANDROID, elsewhere)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / lib.name).symlink_to(lib)
+    assert kotlin.classes_jar(elsewhere, cache) == kotlin.classes_jar(ANDROID, CACHE)
+
+
+def test_sources_that_do_not_compile_are_named(lib: Path, tmp_path: Path) -> None:
+    android = tmp_path / "android"
+    shutil.copytree(ANDROID / "toolchain", android / "toolchain")
+    (android / "src/main/kotlin").mkdir(parents=True)
+    (android / "src/main/kotlin/Wrong.kt").write_text("public fun wrong(): Int = true\n")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / lib.name).symlink_to(lib)
+    with pytest.raises(PackagingError, match=r"do not compile: .*Wrong.kt:1:\d+: error"):
+        kotlin.classes_jar(android, cache)
+
+
+def test_a_toolchain_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "junit-4.13.2.jar").write_bytes(b"not JUnit")
+    with pytest.raises(PackagingError, match=r"not what .*SHA256SUMS says"):
+        kotlin._check(tmp_path, ANDROID / "toolchain/SHA256SUMS")
+
+
+@pytest.mark.parametrize(("tool", "told"), [("javac", "no JDK found"), ("mvn", "no Maven found")])
+def test_what_is_absent_is_said(
+    tool: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in {"javac", "mvn"} - {tool}:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(kotlin.ToolchainAbsent, match=told):
+        kotlin.fetch_toolchain(ANDROID / "toolchain", tmp_path / "cache")
+
+
+def test_versions_are_the_same_wherever_they_stand() -> None:
+    from pocketear.stages.package_android import DEPENDENCIES, MIN_SDK
+
+    gradle = (ANDROID / "build.gradle.kts").read_text()
+    sums = (ANDROID / "toolchain/SHA256SUMS").read_text()
+    pom = (ANDROID / "toolchain/pom.xml").read_text()
+    assert f"minSdk = {MIN_SDK}" in gradle
+    for group, artifact, version, _ in DEPENDENCIES:
+        if artifact != "kotlin-stdlib":  # Gradle's plugin adds its own
+            assert f'"{group}:{artifact}:{version}"' in gradle
+    for name in (kotlin._API, kotlin._ANDROID, kotlin._STDLIB, kotlin._JSON, *kotlin._JUNIT):
+        assert f"  {name}\n" in sums
+    compiler = kotlin._STDLIB.removeprefix("kotlin-stdlib-").removesuffix(".jar")
+    assert f"<version>{compiler}</version>" in pom
+    assert f'version "{compiler}"' in gradle

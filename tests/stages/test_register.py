@@ -1,0 +1,75 @@
+"""The stage `register` on a real registry: which version a model is, and where it is kept."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from judged_project import write_judged
+from pocketear import delivery, registry, tracking
+from pocketear.params import load_params
+from pocketear.stages import register
+
+pytest_plugins = ["tracked_project"]
+
+
+def run_stage():
+    register.main(Path("models"), Path("reports"), Path("reports/registered.json"))
+    return json.loads(Path("reports/registered.json").read_text())
+
+
+def test_the_version_is_on_the_run_that_trained_the_model(tracked):
+    write_judged(tracked)
+    with tracking.training_run(load_params(), Path("data/split/clips.parquet")) as run:
+        run.on_epoch(0, {"loss": 0.5})
+        run.log_model(Path("models/keras/model.keras"))
+    registered = run_stage()
+    with delivery.reaching() as client:
+        (only,) = client.search_runs([delivery.experiment_id(client)])
+    assert registered == {"name": "cry_laugh", "version": "1", "run_id": only.info.run_id}
+    assert only.info.status == "FINISHED"
+    assert only.data.metrics["loss"] == 0.5
+    assert only.data.metrics["accuracy"] == 1.0
+    assert only.data.metrics["recall_min"] == 1.0
+    assert only.data.metrics["latency.a53.instructions_per_second"] == 61e6
+    assert only.data.metrics["parity.litert_int8.scores.flips"] == 0.0
+    assert only.data.metrics["tflite_bytes"] == 17
+    assert only.data.metrics["coreml_fp16.recall.cry"] == 1.0
+
+
+def test_the_same_again_is_the_same_version_and_another_verdict_is_another(tracked):
+    write_judged(tracked)
+    first, again = run_stage(), run_stage()
+    assert first == again
+    write_judged(tracked, accepted=False)
+    assert run_stage()["version"] == "2"
+    write_judged(tracked, weights=b"other")
+    assert run_stage()["version"] == "3"
+    write_judged(tracked)
+    assert run_stage() == first
+    assert registry.find("cry_laugh", "challenger").version == "1"
+    assert [made.version for made in registry.versions("cry_laugh")] == ["3", "2", "1"]
+
+
+def test_without_the_server_the_version_is_kept_and_registered_later(tracked, monkeypatch, capsys):
+    write_judged(tracked)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert run_stage() == {"name": "cry_laugh", "version": None, "run_id": None}
+    assert "registered later" in capsys.readouterr().err
+    run_stage()
+    assert len(list(registry.PENDING.iterdir())) == 1, "the same model is kept once"
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    registry.send_pending()
+    assert not list(registry.PENDING.iterdir())
+    assert registry.find("cry_laugh", "challenger").version == "1"
+    assert run_stage()["version"] == "1"
+
+
+def test_the_command_says_which_version_it_is_and_nothing_else(tracked):
+    write_judged(tracked)
+    run_stage()
+    options = ["--models", "models", "--reports", "reports", "--out", "reports/registered.json"]
+    command = [sys.executable, "-m", "pocketear.stages.register", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("register: cry_laugh version 1\n", "")

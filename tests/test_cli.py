@@ -1,0 +1,178 @@
+"""The command line as a user meets it: help, examples, errors, and the small commands."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pocketear.cli import COMMANDS, make_parser
+from pocketear.model_file import write_card
+from reported_project import write_reported
+from tiny_model import tiny_card, tiny_tflite
+
+POCKETEAR = str(Path(sys.executable).with_name("pocketear"))
+
+
+def pocketear(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [POCKETEAR, *map(str, arguments)], input=stdin, capture_output=True, check=False
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from pocketear.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print([m for m in ('numpy', 'yaml', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    for name in COMMANDS:
+        assert re.search(rf"^    {name}\b", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_is_a_command_that_parses(name: str) -> None:
+    assert COMMANDS[name].examples
+    for example in COMMANDS[name].examples:
+        call = re.split(r"[<>#]", example.rpartition("| ")[2])[0]
+        words = shlex.split(call)
+        assert words[:2] == ["pocketear", name]
+        assert make_parser().parse_args(words[1:]).command == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_ends_with_its_examples(name: str) -> None:
+    shown = pocketear(name, "--help")
+    assert shown.returncode == 0
+    assert shown.stdout.rstrip().endswith(COMMANDS[name].examples[-1])
+
+
+@pytest.mark.parametrize("arguments", [[], ["lisen"], ["predict"], ["promote", "a", "b"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    done = pocketear(*arguments)
+    assert done.returncode == 2
+    assert "usage: pocketear" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict", "a.wav"], ["listen", "a.wav"], ["models"], ["compare", "1", "2"], ["promote"],
+     ["rollback"], ["report"], ["notify"]],
+)  # fmt: skip
+def test_outside_a_project_an_error_is_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = pocketear(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: \S+: .*not found.*project's folder.*\n", done.stderr)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_debug_shows_the_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--debug", "models"] if place == "before" else ["models", "--debug"]
+    done = pocketear(*words)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_reader_that_has_enough(project: Path) -> None:
+    write_reported(project)
+    done = subprocess.run(
+        ["bash", "-c", f"{POCKETEAR} summary | head -1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.endswith("\n0\n")
+
+
+@pytest.fixture
+def model(project: Path) -> Path:
+    path = project / "models/litert/cry_laugh_int8.tflite"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(write_card(tiny_tflite(), tiny_card(thresholds=LOUD)))
+    return path
+
+
+LOUD = {"crying_baby": 0.5, "laughing": 0.5}
+SOUND = (np.random.default_rng(0).normal(0, 0.3, 16_000 * 4).clip(-1, 1) * 32767).astype("<i2")
+
+
+def test_a_file_and_the_same_pcm_give_the_same_events(model: Path) -> None:
+    soundfile.write("night.wav", SOUND, 16_000)
+    told = pocketear("listen", "--json", "night.wav")
+    live = pocketear("listen", "--json", "-", stdin=SOUND.tobytes() + b"\x00")
+    assert (told.returncode, live.returncode) == (0, 0)
+    assert told.stdout == live.stdout
+    assert '"ended": true' in told.stdout
+    assert re.search(r"\d+ events in 4.0 s of sound, real-time factor 0\.\d+", told.stderr)
+
+
+def test_a_table_of_events_tells_each_once(model: Path) -> None:
+    soundfile.write("night.wav", SOUND, 16_000)
+    rows = pocketear("listen", "night.wav").stdout.splitlines()
+    ended = pocketear("listen", "--json", "night.wav").stdout.count('"ended": true')
+    assert len(rows) == ended
+    assert all(re.fullmatch(r" +[\d.]+ – +[\d.]+ s  \d\.\d\d  \w+", row) for row in rows)
+
+
+def test_a_wav_given_as_pcm_is_noticed(model: Path) -> None:
+    soundfile.write("night.wav", SOUND, 16_000)
+    done = pocketear("listen", "-", stdin=Path("night.wav").read_bytes())
+    assert done.returncode == 1
+    assert "give its name" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "text.wav", "."])
+def test_what_listen_cannot_read(model: Path, name: str) -> None:
+    Path("text.wav").write_text("not sound")
+    done = pocketear("listen", name)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_the_summary_says_every_gate_and_where_to_look(project: Path) -> None:
+    write_reported(project, skill=0.0)
+    (project / "models/litert").mkdir(parents=True)
+    (project / "models/litert/cry_laugh_int8.tflite").write_bytes(b"x" * 12_345)
+    assert pocketear("report").stdout == "reports/report.html\n"
+    told = pocketear("summary").stdout
+    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +\d+\.\d % +(pass|FAIL)", told)
+    assert "verdict: refused by" in told
+    assert re.search(r"models/litert/cry_laugh_int8.tflite +12.3 kB", told)
+    assert "reports/report.html" in told
+
+
+def test_the_summary_of_a_run_that_stopped_early(project: Path) -> None:
+    done = pocketear("summary")
+    assert done.returncode == 0
+    assert "no verdict" in done.stdout
+
+
+def test_the_text_of_a_pull_request(project: Path) -> None:
+    write_reported(project, skill=2.0)
+    shutil.copytree("reports", "main/reports")
+    shutil.rmtree("reports")
+    shutil.rmtree("data")
+    write_reported(project, skill=9.0)
+    told = pocketear("report", "--markdown", "--against", "main/reports").stdout
+    assert told.startswith("### cry_laugh 0.1.0: accepted\n")
+    row = next(line for line in told.splitlines() if line.startswith("| LiteRT int8 (ships)"))
+    assert re.search(r"\| 100.0 % \(\+\d+\.\d\) \|", row)
+    widths = {line.count("|") for line in told.splitlines() if line.startswith("|")}
+    assert widths == {7}
+    done = pocketear("report", "--markdown", "--against", "nowhere")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -1,0 +1,267 @@
+"""The demo page: its listener against the shared vectors, its server, and the whole in Chromium."""
+
+import http.client
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from browser import open_tab
+from conftest import ROOT
+from pocketear.audio import load_waveform
+from pocketear.demo import server
+from pocketear.demo.assets import client_folder
+from pocketear.errors import PackagingError
+from pocketear.listener import listen
+from pocketear.model_file import write_card
+from pocketear.runner import litert_runner
+from pocketear.shipped import open_model
+from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
+
+STATIC = ROOT / "src/pocketear/demo/static"
+VECTORS = ROOT / "tests/vectors"
+BROWSER = 1e-5  # WebAssembly adds up in another order; the weights here make logits of tens
+
+RUN_VECTORS = """
+import { readFileSync } from "node:fs";
+const { Listener, WindowBuffer } = await import(process.argv[1]);
+const read = (name) => JSON.parse(readFileSync(`${process.argv[2]}/${name}.json`));
+const events = read("listener").map((c) => {
+  const listener = new Listener(c.listener, c.labels, c.sample_rate, c.window_length);
+  const told = [];
+  const tell = (after, events) => told.push(...events.map((event) => ({ after, ...event })));
+  c.steps.forEach((step, i) => {
+    if ("gap" in step) tell(i, listener.gap(step.gap));
+    else tell(i, listener.push(Float32Array.from(step.scores, (s) => (s === null ? NaN : s))));
+  });
+  tell(c.steps.length, listener.finish());
+  return { events: told, ignored: listener.ignored };
+});
+const windows = read("windows").map((c) => {
+  const buffer = new WindowBuffer(c.window_length, c.hop_length);
+  const out = [];
+  let next = 0;
+  const tell = (w) => out.push({
+    start: buffer.start, first: w[0], last: w[w.length - 1], all: Array.from(w) });
+  for (const block of c.blocks) {
+    if (block < 0) { buffer.lose(-block); next -= block; continue; }
+    const ramp = Float32Array.from({ length: block }, (_, i) => next + i + RAMP);
+    next += block;
+    for (const window of buffer.push(ramp)) tell(window);
+  }
+  const rest = buffer.finish();
+  if (rest) tell(rest);
+  return out;
+});
+console.log(JSON.stringify({ events, windows }));
+"""
+
+
+@pytest.fixture(scope="module")
+def vectors() -> dict[str, list[dict]]:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("no Node.js here")
+    first = json.loads((VECTORS / "windows.json").read_text())[0]["windows"][0]["first"]
+    script = RUN_VECTORS.replace("RAMP", str(first))
+    command = [node, "--input-type=module", "-e", script, STATIC / "listener.js", VECTORS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_events_are_the_references(vectors: dict[str, list[dict]]) -> None:
+    cases = json.loads((VECTORS / "listener.json").read_text())
+    assert len(cases) > 30
+    for case, found in zip(cases, vectors["events"], strict=True):
+        assert found == {"events": case["events"], "ignored": case["ignored"]}, case["name"]
+
+
+def test_windows_are_the_references(vectors: dict[str, list[dict]]) -> None:
+    cases = json.loads((VECTORS / "windows.json").read_text())
+    for case, found in zip(cases, vectors["windows"], strict=True):
+        for expected, window in zip(case["windows"], found, strict=True):
+            ends = [window["start"], window["first"], window["last"]]
+            assert ends == [expected["start"], expected["first"], expected["last"]], case["name"]
+            zeros = len(np.trim_zeros(window["all"], "f")) - len(np.trim_zeros(window["all"]))
+            assert zeros == expected["zeros"], case["name"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.tflite"
+    thresholds = {"crying_baby": 0.45, "laughing": 0.45}
+    path.write_bytes(write_card(tiny_tflite(), tiny_card(thresholds=thresholds)))
+    return path
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(ROOT)
+    try:
+        return client_folder().resolve()
+    except PackagingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def address(model: Path, client: Path) -> Iterator[str]:
+    with server.make_server(server.demo_files(model, client), 0) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def get(address: str, path: str, host: str | None = None) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(address, timeout=20)
+    connection.request("GET", path, headers={"Host": host or address})
+    return connection.getresponse()
+
+
+def test_only_the_pages_own_files_are_served(address: str, model: Path) -> None:
+    assert get(address, "/model.tflite").read() == model.read_bytes()
+    assert get(address, "/").getheader("Content-Type") == "text/html; charset=utf-8"
+    for path in ("/../../etc/passwd", "/tasks-audio/../package.json", "/index.html", "/nothing"):
+        assert get(address, path).status == 404
+
+
+def test_a_foreign_name_for_this_machine_is_refused(address: str) -> None:
+    assert get(address, "/card.json", host="evil.example").status == 403
+    assert get(address, "/card.json", host="localhost:80").status == 200
+
+
+def test_nothing_on_the_page_comes_from_elsewhere() -> None:
+    for path in STATIC.iterdir():
+        assert "//" not in "".join(
+            part for line in path.read_text().splitlines() for part in [line.split("// ")[0]]
+        ).replace("/**", "").replace("*/", ""), path
+
+
+def test_npm_missing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PackagingError, match=r"^npm: not found; install"):
+        client_folder()
+    assert not list(tmp_path.rglob("package.json"))
+
+
+def test_a_taken_port_is_one_line(address: str) -> None:
+    with pytest.raises(PackagingError, match="is taken"):
+        server.make_server({}, int(address.partition(":")[2]))
+
+
+def test_a_file_gives_the_scores_and_events_of_python(
+    address: str, model: Path, tmp_path: Path, esc10: Path
+) -> None:
+    waveform = load_waveform(next(esc10.rglob("*.ogg")), SAMPLE_RATE)[: 3 * SAMPLE_RATE]
+    waveform[SAMPLE_RATE : SAMPLE_RATE + 4 * WINDOW] = 0  # digital silence is not run
+    # float: Chromium divides positive 16-bit samples by 32767, everyone else by 32768
+    soundfile.write(tmp_path / "clip.wav", waveform, SAMPLE_RATE, subtype="FLOAT")
+    with open_tab(f"http://{address}/") as tab:
+        tab.wait_for("!document.getElementById('file').disabled")
+        node = tab.send("DOM.getDocument")["root"]["nodeId"]
+        found = tab.send("DOM.querySelector", nodeId=node, selector="#file")["nodeId"]
+        tab.send("DOM.setFileInputFiles", nodeId=found, files=[str(tmp_path / "clip.wav")])
+        tab.wait_for("demo.session && !demo.context && demo.session.seconds > 2")
+        history = tab.evaluate("demo.session.history.map((h) => [h.start, ...h.scores])")
+        events = tab.evaluate("demo.session.events")
+        rows = tab.evaluate("document.querySelectorAll('#events li').length")
+        assert tab.problems == []
+    ours = open_model(model)
+    starts = range(0, len(waveform) - WINDOW + 1, WINDOW // 2)
+    windows = np.stack([waveform[start : start + WINDOW] for start in starts])
+    expected = ours.run(windows)
+    expected[~windows.any(axis=1)] = 0
+    assert [row[0] for row in history] == list(starts)
+    np.testing.assert_allclose([row[1:] for row in history], expected, atol=BROWSER)
+    reference = [vars(event) for event in listen(ours.run, ours.card, [waveform])]
+    assert len(events) == len(reference) > 0
+    assert rows == sum(event["ended"] for event in reference)
+    for event, wanted in zip(events, reference, strict=True):
+        assert {**event, "peak": 0} == {**wanted, "peak": 0}
+        assert event["peak"] == pytest.approx(wanted["peak"], abs=BROWSER)
+
+
+def test_the_microphone_is_heard_as_it_sounds(
+    address: str, model: Path, tmp_path: Path, esc10: Path
+) -> None:
+    clip = load_waveform(next(esc10.rglob("*Rooster*/*.ogg")), 48_000)
+    soundfile.write(tmp_path / "mic.wav", clip, 48_000, subtype="PCM_16")
+    flags = (
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={tmp_path / 'mic.wav'}",
+    )
+    keep = (
+        "(() => { window.heard = []; const hear = demo.session.hear;"
+        "demo.session.hear = function (s) { heard.push(...s); return hear.call(this, s); }; })()"
+    )
+    with open_tab(f"http://{address}/", *flags) as tab:
+        tab.wait_for("!document.getElementById('microphone').disabled")
+        tab.evaluate(f"document.getElementById('microphone').click(); {keep}")
+        tab.wait_for("heard.length > 16000 * 6")
+        tab.evaluate("document.getElementById('stop').click()")
+        heard = np.asarray(tab.evaluate("heard"), np.float32)
+        history = tab.evaluate("demo.session.history.map((h) => [h.start, ...h.scores])")
+        drawn = tab.evaluate(
+            "[...document.getElementById('spectrogram').getContext('2d')"
+            ".getImageData(0, 0, 800, 100).data].filter((v, i) => i % 4 === 0 && v > 90).length"
+        )
+        assert tab.problems == []
+    assert likeness(heard, load_waveform(tmp_path / "mic.wav", SAMPLE_RATE)) > 0.95
+    assert drawn > 1000
+    run = litert_runner(model)
+    for start, *scores in history[:-1]:
+        window = heard[start : start + WINDOW]
+        if window.any():
+            np.testing.assert_allclose(scores, run(window[np.newaxis])[0], atol=BROWSER)
+
+
+def likeness(heard: np.ndarray, clip: np.ndarray) -> float:
+    """How alike the loudest second of `clip` is to what was heard, wherever it was.
+
+    The median over its quarters, each correlated at its best place: on a busy machine the browser
+    drops a few milliseconds now and then.
+    """
+    loud = int(np.argmax(energy(clip, SAMPLE_RATE)))
+    quarters = np.split(clip[loud : loud + SAMPLE_RATE], 4)
+    return float(np.median([best_correlation(heard, quarter) for quarter in quarters]))
+
+
+def best_correlation(heard: np.ndarray, piece: np.ndarray) -> float:
+    size = len(heard) + len(piece)
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size)), size)
+    scale = np.sqrt(energy(heard, len(piece)) * np.sum(piece**2) + 1e-9)
+    return float((product[: len(scale)] / scale).max())
+
+
+def energy(waveform: np.ndarray, length: int) -> np.ndarray:
+    """Of every stretch of `length` samples."""
+    total = np.cumsum(np.pad(waveform.astype(np.float64) ** 2, (1, 0)))
+    return total[length:] - total[:-length]
+
+
+def test_a_refused_microphone_is_told(address: str) -> None:
+    with open_tab(f"http://{address}/", "--use-fake-device-for-media-stream",
+                  "--deny-permission-prompts") as tab:  # fmt: skip
+        tab.wait_for("!document.getElementById('microphone').disabled")
+        tab.evaluate("document.getElementById('microphone').click()")
+        tab.wait_for("document.getElementById('status').textContent.includes('refused')")
+
+
+def test_a_file_that_is_no_sound_is_told(address: str, tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("not sound")
+    with open_tab(f"http://{address}/") as tab:
+        tab.wait_for("!document.getElementById('file').disabled")
+        node = tab.send("DOM.getDocument")["root"]["nodeId"]
+        found = tab.send("DOM.querySelector", nodeId=node, selector="#file")["nodeId"]
+        tab.send("DOM.setFileInputFiles", nodeId=found, files=[str(tmp_path / "text.wav")])
+        tab.wait_for("document.getElementById('status').textContent.includes('not sound')")

@@ -1,0 +1,121 @@
+"""Promotion on a real registry: what may become champion, and the way back."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from judged_project import write_judged
+from pocketear import promotion, registry
+from pocketear.errors import TrackingError
+from pocketear.judged import Judged
+from pocketear.params import load_params
+
+pytest_plugins = ["tracked_project"]
+
+TRUTH = np.arange(30) % 3
+
+
+def wrong_at(*clips):
+    predicted = TRUTH.copy()
+    predicted[list(clips)] = (predicted[list(clips)] + 1) % 3
+    return predicted
+
+
+def add_version(root, weights, predicted=TRUTH, *, accepted=True):
+    write_judged(root, weights=weights, truth=TRUTH, predicted=predicted, accepted=accepted)
+    return registry.register(Judged(Path("models"), Path("reports"), load_params()))
+
+
+def aliases():
+    return {v.version: v.aliases for v in promotion.models(load_params()) if v.aliases}
+
+
+def test_promote_and_roll_back_move_the_aliases(tracked):
+    params = load_params()
+    for weights in (b"one", b"two", b"three"):
+        add_version(tracked, weights)
+        promotion.promote(params)
+    assert aliases() == {"3": ("challenger", "champion"), "2": ("previous",)}
+    back, folder = promotion.rollback(params)
+    assert (back.version, folder) == ("2", Path("build/champion"))
+    assert (folder / "cry_laugh_int8.tflite").read_bytes() == b"tflite of two"
+    assert (folder / "cry_laugh_fp16.mlpackage/Manifest.json").read_bytes() == b"two"
+    assert aliases() == {"3": ("challenger",), "2": ("champion",), "1": ("previous",)}
+    assert promotion.rollback(params)[0].version == "1"
+    assert aliases() == {"3": ("challenger",), "1": ("champion",)}
+    with pytest.raises(TrackingError, match="no earlier champion to go back to"):
+        promotion.rollback(params)
+    promotion.promote(params)
+    assert aliases() == {"3": ("challenger", "champion"), "1": ("previous",)}
+
+
+def test_a_refused_version_is_not_promoted(tracked):
+    add_version(tracked, b"weak", accepted=False)
+    with pytest.raises(TrackingError, match=r"version 1 was refused.*accuracy 1\.00 is below 0\.8"):
+        promotion.promote(load_params())
+    assert aliases() == {"1": ("challenger",)}
+
+
+def test_a_drop_beyond_the_limit_on_the_same_clips_is_refused(tracked):
+    params = load_params()
+    add_version(tracked, b"good")
+    promotion.promote(params)
+    add_version(tracked, b"worse", wrong_at(0, 7))
+    with pytest.raises(
+        TrackingError, match=r"0\.933 against 1\.000 on the same 30 clips, may lose 0\.0\d+"
+    ):
+        promotion.promote(params)
+    assert aliases() == {"2": ("challenger",), "1": ("champion",)}
+    assert promotion.promote(params, "1").version == "1", "the champion may be promoted again"
+    assert promotion.promote(params, "champion").aliases == ("champion",)
+
+
+def test_versions_are_compared_on_the_clips_that_both_were_tested_on(tracked):
+    add_version(tracked, b"a", wrong_at(0, 1, 2, 3, 4, 5, 6))
+    add_version(tracked, b"b", wrong_at(6, 7))
+    found = promotion.compare(load_params(), "1", "2")
+    assert (found.clips, found.only_a, found.only_b) == (30, 1, 6)
+    assert found.accuracy == (23 / 30, 28 / 30)
+    # Fagerland, Lydersen and Laake 2013: exact conditional McNemar, 2 * P(X <= 1 | 7, 1/2)
+    assert found.p_value == pytest.approx(2 * (1 + 7) / 2**7)
+    assert found.recall["cry"] == (7 / 10, 9 / 10)
+    text = promotion.render_comparison(found)
+    assert "| recall of cry   | 0.700     | 0.900     | +0.200     |" in text
+    assert "| litert_int8 | 0.767 (0.667 to 0.867) | 0.933 (0.833 to 1.000) |" in text
+    assert "latency.a53.instructions_per_second | 6.1e+07" in text
+
+
+def test_clips_are_matched_by_content_and_cut_and_take_the_newer_labels():
+    old = pd.DataFrame(
+        {"sha256": ["x", "x", "y", "z"], "label": list("abcd"), "predicted": list("aacd")}
+    )
+    new = pd.DataFrame(
+        {"sha256": ["y", "x", "x", "w"], "label": list("Cabw"), "predicted": list("CabW")}
+    )
+    joined = promotion.common_clips(old, new)
+    assert sorted(joined[["label", "predicted_a", "predicted_b"]].itertuples(index=False)) == [
+        ("C", "c", "C"), ("a", "a", "a"), ("b", "a", "b"),
+    ]  # fmt: skip
+
+
+def test_versions_without_a_common_clip_cannot_be_compared(tracked):
+    add_version(tracked, b"a")
+    promotion.promote(load_params())
+    write_judged(tracked, weights=b"b")
+    place = Path("reports/evaluation/predictions.parquet")
+    frame = pd.read_parquet(place)
+    frame.assign(sha256=frame["sha256"].str.replace("0", "f")).to_parquet(place)
+    registry.register(Judged(Path("models"), Path("reports"), load_params()))
+    with pytest.raises(TrackingError, match="not tested on one common clip"):
+        promotion.promote(load_params())
+
+
+def test_the_table_of_models(tracked):
+    assert promotion.render_models(promotion.models(load_params())).count("\n") == 1
+    add_version(tracked, b"weak", wrong_at(*range(20)), accepted=False)
+    last = promotion.render_models(promotion.models(load_params())).splitlines()[-1]
+    cells = [cell.strip() for cell in last.strip("|").split("|")]
+    assert cells[:4] == ["1", "challenger", "refused", "0.333 (0.233 to 0.433)"]
+    assert cells[-1] == "accuracy 0.33 is below 0.8"

@@ -1,0 +1,102 @@
+"""A registered model takes waveforms and files, and scores as LiteRT does; it can be served."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from judged_project import LABELS, write_judged
+from pocketear import delivery, registry
+from pocketear.judged import Judged
+from pocketear.model_file import write_card
+from pocketear.params import load_params
+from pocketear.runner import litert_runner
+from tiny_model import WINDOW, tiny_card, tiny_tflite
+
+pytest_plugins = ["tracked_project"]
+
+
+@pytest.fixture
+def registered(tracked):
+    card = tiny_card(labels=LABELS, thresholds={"cry": 0.5, "laugh": 0.5}, background=("other",))
+    write_judged(tracked, tflite=write_card(tiny_tflite(len(LABELS)), card))
+    return registry.register(Judged(Path("models"), Path("reports"), load_params()))
+
+
+@pytest.fixture
+def recording():
+    """Two and a half windows of noise, as samples and as a 16-bit file."""
+    pcm = np.random.default_rng(3).integers(-9000, 9000, WINDOW * 5 // 2, dtype=np.int16)
+    soundfile.write("clip.wav", pcm, 16_000, subtype="PCM_16")
+    return pcm.astype(np.float32) / 32768
+
+
+def expected(waveform):
+    """The mean over windows half a window apart, which fit this clip exactly."""
+    starts = range(0, len(waveform) - WINDOW + 1, WINDOW // 2)
+    windows = np.stack([waveform[start : start + WINDOW] for start in starts])
+    return litert_runner(Path("models/litert/cry_laugh_int8.tflite"))(windows).mean(axis=0)
+
+
+def test_waveforms_and_files_get_the_scores_of_the_file_that_ships(registered, recording):
+    import mlflow
+
+    mlflow.set_tracking_uri(delivery.address())
+    model = mlflow.pyfunc.load_model("models:/cry_laugh@challenger")
+    given = pd.DataFrame({"waveform": [recording.tolist(), None], "path": [None, "clip.wav"]})
+    scores = model.predict(given)
+    columns = [f"score_{label}" for label in LABELS]
+    np.testing.assert_allclose(scores[columns].to_numpy(), [expected(recording)] * 2, atol=1e-6)
+    assert set(scores["label"]) == {LABELS[expected(recording).argmax()]}
+    saved = Path(mlflow.artifacts.download_artifacts("models:/cry_laugh@challenger"))
+    assert not list(saved.rglob("*.pkl")), "nothing is unpickled"
+    assert (saved / "input_example.json").exists()
+
+
+@pytest.mark.slow
+def test_a_served_model_answers_a_real_request(registered, recording):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["mlflow", "models", "serve", "-m", "models:/cry_laugh@challenger"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": delivery.address()}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command], env=environment, start_new_session=True
+    )
+    try:
+        body = {"dataframe_split": {"columns": ["path"], "data": [["clip.wav"]]}}
+        answer = post(port, body)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+    (row,) = answer["predictions"]
+    np.testing.assert_allclose(
+        [row[f"score_{label}"] for label in LABELS], expected(recording), atol=1e-6
+    )
+
+
+def post(port, body):
+    until = time.monotonic() + 120
+    while True:
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request(
+                "POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"}
+            )
+            return json.load(connection.getresponse())
+        except ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)

@@ -1,0 +1,69 @@
+"""The workflows: valid, safe, and nothing in them that cannot be run here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+JOBS = [
+    pytest.param(job, id=f"{path.stem}.{name}")
+    for path in WORKFLOWS
+    for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_actions_are_pinned_rights_are_named_and_checkouts_keep_no_token(job):
+    assert "permissions" in job
+    assert "timeout-minutes" in job
+    for step in job["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", step["uses"])
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_script_step_is_a_make_target_that_is_there(job):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for step in job["steps"]:
+        if "run" in step:
+            make, target = step["run"].split()
+            assert make == "make"
+            assert target in targets
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_right_is_given_to_all_jobs_and_runs_do_not_pile_up(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+
+
+def test_only_the_main_branch_promotes():
+    steps = yaml.safe_load((ROOT / ".github/workflows/retrain.yml").read_text())["jobs"]["retrain"]
+    (asked,) = [
+        step["env"]["PROMOTE"] for step in steps["steps"] if "PROMOTE" in step.get("env", {})
+    ]
+    assert asked == "${{ github.ref == 'refs/heads/main' && '1' || '' }}"
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
+        ["zizmor", "--offline", "--quiet"],
+    ],
+    ids=lambda checker: checker[0],
+)
+def test_checkers_of_workflows_find_nothing(checker):
+    command = [str(Path(sys.executable).with_name(checker[0])), *checker[1:], *map(str, WORKFLOWS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
