@@ -59,7 +59,7 @@ def write_models(root, weights, tflite):
     (package / "Manifest.json").write_bytes(weights)
     (root / "models/keras/model.keras").write_bytes(weights)
     (root / "models/keras/labels.txt").write_text("\n".join(LABELS) + "\n")
-    (root / "models/litert/listener.json").write_text("{}")
+    (root / "models/litert/card.json").write_text("{}")
     (root / "models/litert/cry_laugh_int8.tflite").write_bytes(tflite)
 
 

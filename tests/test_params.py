@@ -13,10 +13,10 @@ TEXT = (ROOT / "params.yaml").read_text()
     ("old", "new", "line"),
     [
         ("epochs: ", "epoch: 3\n  epochs: ", "train.epoch is not a known parameter (a typo?)"),
-        ("  batch_size: 32", "", "train.batch_size is missing"),
-        ("batch_size: 32", "batch_size: many", "train.batch_size: input should be a valid integer"),
+        ("  batch_size: 16", "", "train.batch_size is missing"),
+        ("batch_size: 16", "batch_size: many", "train.batch_size: input should be a valid integer"),
         ("source: recipe ", "source: recipes ", "data.source: input should be 'recipe'"),
-        ("hop_length: 160", "hop_length: 0", "frontend.hop_length: input should be greater than 0"),
+        ("hop_length: 320", "hop_length: 0", "frontend.hop_length: input should be greater than 0"),
         ("fmax: 7600.0", "fmax: 9000.0", "fmax must be at most half of sample_rate"),
         ("win_length: 400", "win_length: 600", "win_length must be at most n_fft"),
         ("floor: 1.0e-7", "floor: .nan", "frontend.floor: input should be"),
@@ -35,7 +35,7 @@ def test_a_mistake_is_named_with_its_rule(tmp_path: Path, old: str, new: str, li
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("batch_size: 32", "batch_size: -1").replace("fmin: 60", "fmin: x"))
+    path.write_text(TEXT.replace("batch_size: 16", "batch_size: -1").replace("fmin: 60", "fmin: x"))
     with pytest.raises(ParamsError, match=r"frontend\.fmin.*train\.batch_size"):
         load_params(path)
 

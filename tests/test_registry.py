@@ -37,7 +37,7 @@ def test_a_version_carries_its_verdict_its_card_and_its_files(tracked, tmp_path)
     shipped = registry.download(made, "models", tmp_path / "got")
     assert {path.name for path in shipped.iterdir()} == {
         "cry_laugh_int8.tflite", "cry_laugh_fp16.mlpackage.zip", "model.keras", "labels.txt",
-        "listener.json",
+        "card.json",
     }  # fmt: skip
     assert registry.download(made, "reports/validation/index.html", tmp_path / "got").exists()
     with pytest.raises(TrackingError, match=r"version 1: its run holds no reports/nothing\.json"):

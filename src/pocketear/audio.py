@@ -3,6 +3,7 @@
 soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), which phones record.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pocketear.errors import ClipError
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _FULL_SCALE = 32767 / 32768  # the loudest positive 16-bit sample: at or above it, clipped
 _QUALITY = "HQ"  # soxr's, librosa's default too
+_LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
 _LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
 
 
@@ -54,6 +56,8 @@ def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recordin
         raise ClipError(f"{path}: not found")
     if path.stat().st_size == 0:
         raise ClipError(f"{path}: the file is empty; record or copy it again")
+    if _is_truncated(path):
+        raise ClipError(f"{path}: truncated, its end is missing; copy it again")
     recording = _read_soundfile(path, start, end) or _read_av(path, start, end)
     if not len(recording.samples):
         raise ClipError(
@@ -126,6 +130,27 @@ def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Wavefo
             yield mono if source.samplerate == sample_rate else resampler.resample_chunk(mono)
         if source.samplerate != sample_rate:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _is_truncated(path: Path) -> bool:
+    """Whether a WAV is shorter than its header says, or the last Ogg page does not end a stream.
+
+    libsndfile reads both without a word. A WAV that was written to a pipe declares no length.
+    source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF); RFC 3533 (Ogg)
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        size = file.seek(0, os.SEEK_END)
+        if head[:4] == b"RIFF":
+            declared = int.from_bytes(head[4:], "little")
+            return (
+                declared not in (0, 0xFFFFFFFF) and declared + 8 > size + 1
+            )  # a pad byte may lack
+        if head[:4] == b"OggS":
+            file.seek(max(0, size - _LONGEST_OGG_PAGE))
+            last = file.read().rpartition(b"OggS")[2]
+            return len(last) > 1 and not last[1] & _OGG_END
+    return False
 
 
 def _read_soundfile(path: Path, start: float, end: float) -> Recording | None:

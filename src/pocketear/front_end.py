@@ -22,7 +22,6 @@ from pocketear.arrays import Features, Waveform
 from pocketear.dft import Constant, Matrix, PowerSpectrum, power, power_spectrum
 from pocketear.params import FrontEndParams
 
-_DECIBELS = 10 / math.log(10)  # of a power ratio of e
 _LARGEST = 255.0  # whose square fp16 can hold
 _BAND = 8  # mels computed together: the columns of one tile of a phone's matmul kernel
 _JOINED = 4  # XNNPACK joins no more than five tensors in one op
@@ -41,7 +40,8 @@ class Constants(NamedTuple):
 
     offset: the first sample of a frame that the window does not make zero
     window: (sample,) Hann from there on, scaled; zeros up to two whole halves of `spectrum`
-    floor, log_scale: (mel,) the lowest power, and what scaling added to the natural logarithm
+    guard: (mel,) scaled powers just below the floor, which keep the logarithm finite
+    log_scale: (mel,) what scaling added to the natural logarithm
     dct: (mel, coefficient), liftering included
     """
 
@@ -49,7 +49,7 @@ class Constants(NamedTuple):
     window: Constant
     spectrum: PowerSpectrum
     bands: list[Band]
-    floor: Constant
+    guard: Constant
     log_scale: Constant
     dct: Constant
 
@@ -105,7 +105,7 @@ def constants(frontend: FrontEndParams) -> Constants:
         window=window.astype(np.float32),
         spectrum=spectrum,
         bands=bands((mel[spectrum.bins] * gain).astype(np.float32)),
-        floor=(p.floor * scale).astype(np.float32),
+        guard=(0.9 * p.floor * scale).astype(np.float32),
         log_scale=np.log(scale).astype(np.float32),
         dct=dct_matrix(p).astype(np.float32),
     )
@@ -175,13 +175,12 @@ class FrontEnd(keras.layers.Layer):
         later = frames(waveform, p, c.offset + half, half) * c.window[half:]
         spectrum = power(earlier, later, c.spectrum)  # (window and frame, position)
         mel = join([ops.matmul(spectrum[:, b.start : b.stop], b.weights) for b in c.bands])
-        log_mel = ops.log(ops.maximum(mel, c.floor))  # of scaled power
-        unit = _DECIBELS if p.log == "db" else 1.0
-        if p.kind == "log_mel":
-            features = log_mel * unit - c.log_scale * unit
-        else:
-            features = ops.matmul(log_mel, c.dct * unit) - c.log_scale @ c.dct * unit
-        return ops.reshape(features, (-1, n_frames(p), n_coefficients(p)))
+        mel = ops.reshape(mel, (-1, n_frames(p), p.n_mels))
+        log_mel = (ops.log(ops.maximum(mel, c.guard)) - c.log_scale) * _unit(p)
+        # The floor comes last: silence is exactly there, and where converters would join a sum or
+        # a reshape with the next layer's, name and all, the features keep a name of their own.
+        log_mel = ops.maximum(log_mel, math.log(p.floor) * _unit(p))
+        return log_mel if p.kind == "log_mel" else ops.matmul(log_mel, c.dct)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """(window, window_length) -> (window, frame, coefficient)"""
@@ -219,6 +218,10 @@ def join(pieces: list[Any]) -> Any:
         few = [pieces[i : i + _JOINED] for i in range(0, len(pieces), _JOINED)]
         pieces = [ops.concatenate(some, 1) if len(some) > 1 else some[0] for some in few]
     return pieces[0]
+
+
+def _unit(frontend: FrontEndParams) -> float:
+    return 10 / math.log(10) if frontend.log == "db" else 1.0  # of a power ratio of e
 
 
 def _norm(frontend: FrontEndParams) -> str | None:

@@ -24,7 +24,7 @@ from pocketear.arrays import FeatureBatch, Scores, WindowBatch
 from pocketear.errors import RunnerError
 from pocketear.mil_operations import OPERATIONS
 
-FRONT_END = "front_end"  # the Keras layer whose output is the features
+FEATURES = "normalise"  # the Keras layer whose output is the features, normalised
 _WEIGHTS = Path("Data/com.apple.CoreML/weights")
 _AGAIN = "run the export_coreml stage again"
 # fmt: off
@@ -162,12 +162,12 @@ def windows_runner(path: Path) -> Callable[[WindowBatch], Scores]:
 
 
 def features_runner(path: Path) -> Callable[[WindowBatch], FeatureBatch]:
-    """A sound classifier in an .mlpackage -> a function from windows to its front-end's output.
+    """A sound classifier in an .mlpackage -> a function from windows to normalised features.
 
     raises: RunnerError if it is no sound classifier, or its front-end cannot be told from the rest
     """
     program = load_program(path)
-    source, features = _waveform_input(program), last_tensor(program, FRONT_END)
+    source, features = _waveform_input(program), last_tensor(program, FEATURES)
 
     def run(windows: WindowBatch) -> FeatureBatch:
         rows = [evaluate(program, {source: window}, (features,))[features] for window in windows]

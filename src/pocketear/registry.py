@@ -218,7 +218,7 @@ def _log_files(client: "MlflowClient", judged: Judged, run_id: str, folder: str)
         archive.write_zip(
             models / f"{judged.mlpackage.name}.zip", archive.read_folder(judged.mlpackage)
         )
-        beside = ("keras/labels.txt", "keras/model.keras", "litert/listener.json")
+        beside = ("keras/labels.txt", "keras/model.keras", "litert/card.json")
         for path in beside:
             shutil.copy(judged.models / path, models)
         client.log_artifacts(run_id, str(models), f"{folder}/models")

@@ -12,7 +12,7 @@ from pocketear.errors import RunnerError
 
 Runner: TypeAlias = Callable[[WindowBatch], Scores]
 FeatureRunner: TypeAlias = Callable[[WindowBatch], FeatureBatch]
-FRONT_END = "front_end"  # the layer that every runtime's names remember
+FEATURES = "normalise"  # the layer whose name every runtime's tensors keep
 
 
 def open_runner(path: Path) -> Runner:
@@ -24,7 +24,10 @@ def open_runner(path: Path) -> Runner:
 
 
 def open_feature_runner(path: Path) -> FeatureRunner:
-    """What the front-end inside a .keras, .tflite or .mlpackage says, for parity.
+    """What the network inside a .keras, .tflite or .mlpackage hears: normalised features.
+
+    Converters may fold the end of the front-end into the normalisation, so that its own output is
+    no tensor of theirs; what comes out of the normalisation is.
 
     raises: RunnerError as `open_runner`, or if the front-end cannot be told from the rest
     """
@@ -54,11 +57,11 @@ def keras_runner(path: Path) -> Runner:
 
 
 def keras_features(path: Path) -> FeatureRunner:
-    """The output of the model's layer `front_end`."""
+    """The output of the model's layer `normalise`."""
     import keras
 
     model = load_keras(path)
-    ears = keras.Model(model.inputs, model.get_layer(FRONT_END).output)
+    ears = keras.Model(model.inputs, model.get_layer(FEATURES).output)
     return lambda windows: np.asarray(ears.predict(windows, verbose=0), np.float32)
 
 
@@ -69,13 +72,17 @@ def litert_runner(path: Path) -> Runner:
 
 
 def litert_features(path: Path) -> FeatureRunner:
-    """The last tensor of the front-end in the shipped file, while the whole file runs."""
+    """The last float tensor of `normalise` in the shipped file, while the whole file runs."""
     interpreter = _open_litert(path, experimental_preserve_all_tensors=True)
-    names = {one["index"]: one["name"] for one in interpreter.get_tensor_details()}
+    floats = {
+        one["index"]
+        for one in interpreter.get_tensor_details()
+        if FEATURES in one["name"] and one["dtype"] == np.float32
+    }
     operations = interpreter._get_ops_details()  # the public API lists no operations
-    made = [i for one in operations for i in one["outputs"] if FRONT_END in names.get(i, "")]
+    made = [index for one in operations for index in one["outputs"] if index in floats]
     if not made:
-        raise RunnerError(f"{path}: computes no tensor of a layer {FRONT_END!r}; export it again")
+        raise RunnerError(f"{path}: computes no tensor of a layer {FEATURES!r}; export it again")
     return _each_window(interpreter, made[-1])
 
 
@@ -117,7 +124,7 @@ def mil_runner(path: Path) -> Runner:
 
 
 def mil_features(path: Path) -> FeatureRunner:
-    """The last tensor of the front-end in the Core ML program."""
+    """The last tensor of `normalise` in the Core ML program."""
     from pocketear import mil
 
     return mil.features_runner(path)

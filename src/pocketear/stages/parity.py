@@ -134,12 +134,12 @@ def compare(
 
 
 def features_entries(
-    files: dict[str, Path], names: list[str], windows: WindowBatch, p: FrontEndParams
+    files: dict[str, Path], names: list[str], windows: WindowBatch, store: Store, p: FrontEndParams
 ) -> Iterator[Entry]:
-    """The front-end of every runtime against librosa."""
+    """What the network hears in every runtime, its normalisation undone, against librosa."""
     expected = np.stack([reference(window, p) for window in windows])
     for runtime, path in track(files.items(), len(files), "parity of features"):
-        values = open_feature_runner(path)(windows)
+        values = open_feature_runner(path)(windows) * store.scale + store.mean
         relative = power_ratio(values, expected, p)
         limits = {"max_rel": "max_front_end_error"} if runtime in EXACT else {}
         yield compare(runtime, "features", values, expected, relative, names, limits)
@@ -172,10 +172,11 @@ def model_files(models: Path, name: str) -> dict[str, Path]:
 def main(features: Path, models: Path, out: Path) -> None:
     """Compare every runtime with librosa and Keras on real clips and probes."""
     params = load_params()
-    names, windows = chosen_windows(open_store(features), params)
+    store = open_store(features)
+    names, windows = chosen_windows(store, params)
     files = model_files(models, params.package.name)
     entries = [
-        *features_entries(files, names, windows, params.frontend),
+        *features_entries(files, names, windows, store, params.frontend),
         *scores_entries(files, names, windows),
     ]
     report = {"windows": names, "entries": [asdict(entry) for entry in entries]}

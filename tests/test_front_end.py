@@ -1,0 +1,241 @@
+"""The front-end against librosa, on real recordings, extremes and any legal parameters.
+
+What holds in float32, whoever computes it: the amplitude of a mel is as exact as 1e-6 of what the
+whole frame could give it. A mel 50 dB or more below the frame's own power loses digits of its own
+value accordingly, in librosa's place a plain matmul as much as here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from conftest import ROOT
+from pocketear.audio import load_waveform
+from pocketear.params import FrontEndParams, load_params
+
+keras = pytest.importorskip("keras")
+from pocketear import front_end  # noqa: E402
+
+DEFAULT = load_params(ROOT / "params.yaml").frontend
+EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")
+AMPLITUDE = 1e-6  # of the frame's amplitude
+RELATIVE = 1e-4  # of a mel's power, where the frame is not much louder
+DECIBELS = 10 / np.log(10)
+
+
+def sound(name: str, length: int, sample_rate: int = 16_000, seed: int = 7) -> np.ndarray:
+    """A waveform with a known extreme. returns: (sample,) float32"""
+    time = np.arange(length) / sample_rate
+    noise = np.random.default_rng(seed).uniform(-1, 1, length)
+    sine = np.sin(2 * np.pi * 440 * time)
+    impulse = np.zeros(length)
+    impulse[length // 2] = 1
+    sounds = {
+        "silence": np.zeros(length), "noise": noise, "whisper": 1e-4 * noise, "sine": sine,
+        "square": np.where(sine >= 0, 1.0, -1.0), "impulse": impulse, "offset": 0.9 + 0.1 * noise,
+    }  # fmt: skip
+    return sounds[name].astype(np.float32)
+
+
+def powers(features: np.ndarray, p: FrontEndParams) -> np.ndarray:
+    """The mel power under a log-mel."""
+    return np.exp(features.astype(np.float64) / (DECIBELS if p.log == "db" else 1.0))
+
+
+def loudest(waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
+    """What a frame could give one mel: its power times the highest weight. (frame, 1)"""
+    import librosa
+
+    spectrum = np.abs(librosa.stft(
+        waveform.astype(np.float64), n_fft=p.n_fft, hop_length=p.hop_length,
+        win_length=p.win_length, center=p.center, pad_mode="constant",
+    ).T) ** 2  # fmt: skip
+    return spectrum.sum(axis=1, keepdims=True) * front_end.mel_matrix(p).max()
+
+
+def hear(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
+    return np.asarray(front_end.FrontEnd(p, name="front_end")(waveforms))
+
+
+def assert_is_librosas(waveform: np.ndarray, p: FrontEndParams) -> None:
+    """The layer agrees with librosa on one window, as float32 can."""
+    heard = hear(waveform[None], p)
+    expected = front_end.reference(waveform, p)
+    shape = (front_end.n_frames(p), front_end.n_coefficients(p))
+    assert heard.shape == (1, *shape) and expected.shape == shape
+    if p.kind == "mfcc":
+        return np.testing.assert_allclose(heard[0], expected, atol=2e-2, rtol=1e-4)
+    found, wanted = powers(heard[0], p), powers(expected, p)
+    error = np.abs(np.sqrt(found) - np.sqrt(wanted))
+    allowed = AMPLITUDE * np.sqrt(loudest(waveform, p)) + 1e-5 * np.sqrt(wanted)
+    assert (error <= allowed).all(), f"{(error / allowed).max():.3g} times what float32 allows"
+    return None
+
+
+def changed(**values: object) -> FrontEndParams:
+    return FrontEndParams.model_validate({**DEFAULT.model_dump(), **values})
+
+
+@st.composite
+def legal_params(draw: st.DrawFn) -> FrontEndParams:
+    """Any params that params.yaml could hold, in a window short enough to be quick."""
+    sample_rate = draw(st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000]))
+    n_fft = draw(st.one_of(st.sampled_from([256, 400, 512, 640, 1024]), st.integers(32, 1200)))
+    window_length = draw(st.integers(n_fft, n_fft + 4_000))
+    fmax = draw(st.floats(0.1, 1.0)) * sample_rate / 2
+    kind = draw(st.sampled_from(["log_mel", "log_mel", "mfcc"]))
+    n_mels = draw(st.integers(1, 80))
+    return changed(
+        kind=kind, sample_rate=sample_rate, n_fft=n_fft, window_length=window_length,
+        win_length=draw(st.integers(2, n_fft)), hop_length=draw(st.integers(n_fft // 16, n_fft)),
+        n_mels=n_mels, fmin=fmax * draw(st.floats(0, 0.9)), fmax=fmax,
+        mel_scale=draw(st.sampled_from(["slaney", "htk"])),
+        mel_norm=draw(st.sampled_from(["slaney", "none"])), center=draw(st.booleans()),
+        log=draw(st.sampled_from(["db", "ln"])), floor=draw(st.sampled_from([1e-10, 1e-7, 1e-4])),
+        n_mfcc=draw(st.integers(1, n_mels)), lifter=draw(st.sampled_from([0, 22])),
+    )  # fmt: skip
+
+
+@settings(max_examples=25)
+@given(legal_params(), st.sampled_from(EXTREMES))
+@example(changed(center=True), "noise")
+@example(changed(n_fft=441, win_length=441, hop_length=147), "noise")  # no factors: a plain DFT
+@example(changed(fmin=0.0, fmax=8000.0), "impulse")  # up to half the sample rate
+def test_any_legal_params_are_librosas(p: FrontEndParams, name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # librosa's, of empty mels
+        assume(front_end.mel_matrix(p).any())
+        assert_is_librosas(sound(name, p.window_length, p.sample_rate), p)
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extremes_at_the_projects_params(name: str) -> None:
+    assert_is_librosas(sound(name, DEFAULT.window_length), DEFAULT)
+
+
+@pytest.mark.parametrize("name", ["silence", "noise", "whisper", "impulse"])
+def test_broadband_power_is_within_1e_4_and_a_thousandth_of_a_decibel(name: str) -> None:
+    waveform = sound(name, DEFAULT.window_length)
+    heard, expected = hear(waveform[None], DEFAULT)[0], front_end.reference(waveform, DEFAULT)
+    ratio = powers(heard, DEFAULT) / powers(expected, DEFAULT)
+    assert np.abs(ratio - 1).max() <= RELATIVE
+    assert np.abs(heard - expected).max() <= 1e-3
+
+
+def test_silence_is_exactly_the_floor() -> None:
+    assert (hear(sound("silence", DEFAULT.window_length)[None], DEFAULT) == np.float32(-70)).all()
+
+
+def test_real_recordings(esc10: Path) -> None:
+    """99.9 % of all mel powers within 1e-4 of librosa's, and all that float32 can hold."""
+    paths = sorted(p for p in esc10.rglob("*") if p.suffix in {".ogg", ".wav"})[::20]
+    windows = []
+    for path in paths:
+        waveform = load_waveform(path, DEFAULT.sample_rate)[: DEFAULT.window_length]
+        windows.append(np.pad(waveform, (0, DEFAULT.window_length - len(waveform))))
+    heard = hear(np.stack(windows), DEFAULT)
+    expected = np.stack([front_end.reference(window, DEFAULT) for window in windows])
+    found, wanted = powers(heard, DEFAULT), powers(expected, DEFAULT)
+    limit = np.stack([AMPLITUDE * np.sqrt(loudest(window, DEFAULT)) for window in windows])
+    assert (np.abs(np.sqrt(found) - np.sqrt(wanted)) <= limit + 1e-5 * np.sqrt(wanted)).all()
+    assert np.quantile(np.abs(found / wanted - 1), 0.999) <= RELATIVE
+    assert np.abs(heard - expected).max() <= 1e-2  # dB
+
+
+def test_a_batch_is_its_windows_one_by_one() -> None:
+    windows = np.stack([sound(name, DEFAULT.window_length) for name in EXTREMES])
+    one_by_one = np.concatenate([hear(window[None], DEFAULT) for window in windows])
+    np.testing.assert_allclose(hear(windows, DEFAULT), one_by_one, atol=1e-2)
+
+
+def test_a_waveform_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="24000"):
+        hear(np.zeros((1, 23_999), np.float32), changed(window_length=24_000))
+
+
+def as_model(p: FrontEndParams) -> keras.Model:
+    waveform = keras.Input((p.window_length,), name="waveform")
+    return keras.Model(waveform, front_end.FrontEnd(p, name="front_end")(waveform))
+
+
+def test_a_saved_layer_is_the_same_layer(tmp_path: Path) -> None:
+    as_model(DEFAULT).save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    noise = sound("noise", DEFAULT.window_length)[None]
+    np.testing.assert_array_equal(loaded(noise), hear(noise, DEFAULT))
+    assert not loaded.trainable_variables
+
+
+CASES = [
+    DEFAULT,
+    changed(kind="mfcc", lifter=22, log="ln"),
+    changed(center=True, log="ln", hop_length=147),
+    changed(n_fft=441, win_length=441, hop_length=441, window_length=8_000),
+]
+
+
+@pytest.mark.parametrize("p", CASES)
+def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> None:
+    """LiteRT: builtin ops only, all under the layer's name, float32's own rounding apart."""
+    from pocketear.stages.export_litert import convert
+
+    path = tmp_path / "front_end.tflite"
+    path.write_bytes(convert(as_model(p)))
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    for name in EXTREMES:
+        window = sound(name, p.window_length)[None]
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], window)
+        interpreter.invoke()
+        found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        np.testing.assert_allclose(found, hear(window, p), atol=2e-2, rtol=1e-4)
+    allowed = {
+        "STRIDED_SLICE", "SLICE", "RESHAPE", "CONCATENATION", "REVERSE_V2", "MUL", "ADD", "SUB",
+        "TRANSPOSE", "BATCH_MATMUL", "FULLY_CONNECTED", "MAXIMUM", "LOG", "PAD",
+    }  # fmt: skip
+    kinds = {op["op_name"] for op in interpreter._get_ops_details()} - {"DELEGATE"}
+    assert kinds <= allowed
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path) -> None:
+    """In fp32 the features themselves; wholly in fp16, which nobody ships, never infinite."""
+    from pocketear import mil
+
+    ct = mil.import_coremltools()
+    from pocketear.stages.export_coreml import freeze
+
+    kinds = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+    package = ct.convert(
+        [freeze(as_model(DEFAULT))], source="tensorflow", convert_to="mlprogram",
+        inputs=[ct.TensorType("audioSamples", (DEFAULT.window_length,), np.float32)],
+        compute_precision=kinds[precision], minimum_deployment_target=ct.target.iOS16,
+        skip_model_load=True,
+    )  # fmt: skip
+    package.save(str(tmp_path / "front_end.mlpackage"))
+    program = mil.load_program(tmp_path / "front_end.mlpackage")
+    for name in EXTREMES:
+        window = sound(name, DEFAULT.window_length)
+        (found,) = mil.evaluate(program, {"audioSamples": window}).values()
+        assert np.isfinite(found).all()
+        if precision == "fp32":
+            np.testing.assert_allclose(found, hear(window[None], DEFAULT), atol=2e-2)
+
+
+def test_importing_costs_no_librosa() -> None:
+    """What loads a model for the first time should not wait for a library it may not need."""
+    code = "import sys, json, pocketear.front_end; print(json.dumps('librosa' in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) is False
