@@ -5,10 +5,6 @@ whole frame could give it. A mel 50 dB or more below the frame's own power loses
 value accordingly, in librosa's place a plain matmul as much as here.
 """
 
-import json
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -230,12 +226,3 @@ def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path)
         assert np.isfinite(found).all()
         if precision == "fp32":
             np.testing.assert_allclose(found, hear(window[None], DEFAULT), atol=2e-2)
-
-
-def test_importing_costs_no_librosa() -> None:
-    """What loads a model for the first time should not wait for a library it may not need."""
-    code = "import sys, json, pocketear.front_end; print(json.dumps('librosa' in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
-    )
-    assert json.loads(done.stdout.splitlines()[-1]) is False

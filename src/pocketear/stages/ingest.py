@@ -99,16 +99,17 @@ def record(
     row: Row, waveforms: ArrayCache, sample_rate: int, hashed: Callable[[Path], str], name: str
 ) -> dict[str, Any]:
     """One row of the clip table; a file that cannot be read has its reason as `error`."""
-    known = {**_UNHEARD, **vars(row), "path": printable(name), "group": row.group or f"file:{name}"}
+    known = {**_UNHEARD, **vars(row), "path": printable(name)}
+    known["group"] = row.group or f"file:{known['path']}"
     try:
         known["sha256"] = hashed(row.path)
         known["group"] = row.group or known["sha256"][:16]
+        if known["path"] != name:  # nor could the decoders open it
+            raise ClipError("its name is not UTF-8; rename it")
         hashed_row = HashedRow(**vars(row), sha256=known["sha256"])
         known |= rounded(decode(hashed_row, waveforms, sample_rate))
     except ClipError as error:
         known["error"] = row.error or str(error).removeprefix(f"{row.path}: ")
-    if known["path"] != name:
-        known["error"] = "its name is not UTF-8; rename it"
     return known
 
 
