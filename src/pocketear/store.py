@@ -127,7 +127,7 @@ def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
 
 def clip_key(clip: Any) -> str:
     """The content that a row of the clip table stands for."""
-    return f"{clip.sha256}:{clip.start:g}:{clip.end:g}"
+    return f"{clip.sha256}:{float(clip.start)!r}:{float(clip.end)!r}"
 
 
 def waveform_cache(sample_rate: int) -> ArrayCache:
