@@ -64,10 +64,12 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(project):
-    """Variant -> the package that the stage wrote."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project)
-        export_coreml.main(Path("models/keras"), Path("card.json"), Path("models/coreml"))
+    """Variant -> the package that the stage wrote, as `dvc repro` runs it."""
+    subprocess.run(
+        [sys.executable, "-m", "pocketear.stages.export_coreml",
+         "--keras", "models/keras", "--card", "card.json", "--out", "models/coreml"],
+        cwd=project, check=True,
+    )  # fmt: skip
     name = PARAMS.package.name
     return {v: project / "models" / "coreml" / f"{name}_{v}.mlpackage" for v in VARIANTS}
 
