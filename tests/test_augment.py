@@ -9,8 +9,8 @@ from pocketear import augment
 from pocketear.params import AugmentParams
 
 LENGTH = 4_000
-PLAIN = AugmentParams(mix_share=0.0, speed=0.0, gain_db=0.0, shift=False)
-WILD = AugmentParams(mix_share=1.0, speed=0.15, gain_db=6.0, shift=True)
+PLAIN = AugmentParams(mix_share=0.0, speed=0.0, gain_db=0.0, response_db=0.0, shift=False)
+WILD = AugmentParams(mix_share=1.0, speed=0.15, gain_db=6.0, response_db=3.0, shift=True)
 
 
 def noise(seed: int, level: float = 0.1, length: int = LENGTH) -> np.ndarray:
@@ -80,11 +80,38 @@ def test_a_short_clip_is_followed_by_silence() -> None:
 def test_a_window_of_any_clip_has_its_length_and_its_level(length, seed) -> None:
     waveform = np.ones(length, np.float32)
     rng = np.random.default_rng(seed)
-    window = augment.draw_window(waveform, LENGTH, WILD, rng)
+    straight = WILD.model_copy(update={"response_db": 0.0})
+    window = augment.draw_window(waveform, LENGTH, straight, rng)
     assert window.shape == (LENGTH,) and window.dtype == np.float32
     assert 10 ** (-6.01 / 20) <= window[0] <= 10 ** (6.01 / 20)  # within 6 dB, and never empty
     if length >= 1.15 * LENGTH + 1:
         assert window.min() == pytest.approx(window.max())  # no silence where the clip has sound
+
+
+def test_a_drawn_microphone_is_as_uneven_as_asked_for_and_as_flat_as_asked_for() -> None:
+    """The gain of pure tones at the octaves below 8 kHz, over many draws."""
+    rng, samples = np.random.default_rng(6), 16_000
+    octaves = [125, 250, 500, 1_000, 2_000, 4_000]
+    tones = np.sum([tone(frequency, samples) for frequency in octaves], axis=0)
+
+    def gains_db(response_db: float) -> np.ndarray:
+        spectrum = np.abs(np.fft.rfft(augment.colour(tones, response_db, rng)))
+        return 20 * np.log10(spectrum[octaves] / (samples / 2))
+
+    drawn = np.stack([gains_db(3.0) for _ in range(300)])
+    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.7)
+    np.testing.assert_allclose(drawn.std(axis=0), 3.0, rtol=0.15)
+    assert np.abs(np.corrcoef(drawn, rowvar=False) - np.eye(len(octaves))).max() < 0.25
+    np.testing.assert_allclose(gains_db(0.0), 0, atol=1e-3)
+
+
+def test_a_drawn_microphone_neither_delays_nor_smears_a_click() -> None:
+    click = np.zeros(LENGTH, np.float32)
+    click[1_000] = 1
+    heard = augment.colour(click, 3.0, np.random.default_rng(7))
+    assert heard.dtype == np.float32 and np.abs(heard).argmax() == 1_000
+    near = np.square(heard[900:1_100]).sum()
+    assert near > 0.99 * np.square(heard).sum()
 
 
 def batch(params: AugmentParams, seed: int, clips: int = 6):

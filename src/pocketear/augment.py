@@ -5,6 +5,7 @@ shared by how loud the two sounds are in the mixture, so a window of silence ask
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pocketear.params import AugmentParams
 
 _SILENCE = 1e-5  # RMS, -100 dB re full scale: below it a window has no level to speak of
 _MOST_BOOST = 30.0  # times that mixing raises the quieter of two windows: beyond is noise
+_OCTAVES = 7  # below half the sample rate, in which a drawn microphone has a response of its own
 
 
 def level(waveform: Waveform) -> float:
@@ -33,15 +35,37 @@ def cut(waveform: Waveform, start: float, length: int, speed: float = 1.0) -> Wa
     return np.asarray(np.interp(at, place, piece, right=0.0), np.float32)
 
 
+def colour(window: Waveform, response_db: float, rng: np.random.Generator) -> Waveform:
+    """Hear `window` through a room and microphone drawn at random.
+
+    response_db: standard deviation of their gain at each octave; between octaves it is a straight
+        line over the logarithm of the frequency. The phase stays.
+    returns: (sample,) float32
+    """
+    gain_db = np.interp(
+        _octaves(len(window)), range(_OCTAVES + 1), rng.normal(0, response_db, _OCTAVES + 1)
+    )
+    coloured = np.fft.irfft(np.fft.rfft(window) * 10 ** (gain_db / 20), len(window))
+    return np.asarray(coloured, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _octaves(samples: int) -> NDArray[np.float64]:
+    """(bin,) of each FFT bin: octaves above the lowest that `colour` tells apart, at least 0."""
+    lowest = 0.5 / 2**_OCTAVES  # cycles a sample
+    return np.log2(np.maximum(np.fft.rfftfreq(samples), lowest) / lowest)
+
+
 def draw_window(
     waveform: Waveform, length: int, params: AugmentParams, rng: np.random.Generator
 ) -> Waveform:
-    """A window at a random place, speed and gain. returns: (length,) float32"""
+    """A window at a random place, speed, gain and response. returns: (length,) float32"""
     speed = (1 + params.speed) ** rng.uniform(-1, 1)
     last = max(0.0, len(waveform) - length * speed) if params.shift else 0.0
     gain = 10 ** (rng.uniform(-params.gain_db, params.gain_db) / 20)
     window = cut(waveform, rng.uniform(0, last), length, speed)
-    return (gain * window).astype(np.float32)
+    window = (gain * window).astype(np.float32)
+    return colour(window, params.response_db, rng) if params.response_db else window
 
 
 def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, float]:

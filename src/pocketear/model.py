@@ -1,6 +1,6 @@
 """model: waveform in, scores out: front-end, fixed normalisation, and a small CNN, in one graph.
 
-The network is a table: one row a convolution. Each is followed by batch normalisation (folded into
+The network is a table. Each convolution is followed by batch normalisation (folded into
 it at export) and ReLU, so that eight bits are enough for every activation.
 """
 
@@ -31,27 +31,32 @@ class Normalisation(NamedTuple):
 
 
 class Convolution(NamedTuple):
-    """A row of a network: channels out, kernel and stride over frames and coefficients alike."""
+    """A row of a network: channels out, kernel over both axes, stride over (frame, coefficient)."""
 
     channels: int
-    kernel: int
-    stride: int
+    kernel: int = 3
+    stride: tuple[int, int] = (1, 1)
 
 
-NETWORKS = {
+class Pool(NamedTuple):
+    """A row of a network: the maximum of each patch of `size` by `size` places."""
+
+    size: int = 2
+
+
+NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
+    # keeps every frame until the first pool: what tells a rotor from the sea is how fast it beats
     "log_mel_cnn": (
-        Convolution(16, 5, 2),
-        Convolution(32, 3, 2),
-        Convolution(32, 3, 1),
-        Convolution(64, 3, 2),
-        Convolution(64, 3, 1),
-        Convolution(64, 3, 1),
+        Convolution(16, kernel=5, stride=(1, 2)), Convolution(16), Pool(),
+        Convolution(32), Convolution(32), Pool(),
+        Convolution(48), Convolution(48), Pool(),
+        Convolution(64), Convolution(64),
     ),
     # where the project began: a few convolutions on MFCC, for phones that can afford no more
     "mfcc_cnn": (
-        Convolution(16, 3, 2),
-        Convolution(32, 3, 2),
-        Convolution(64, 3, 2),
+        Convolution(16, stride=(2, 2)),
+        Convolution(32, stride=(2, 2)),
+        Convolution(64, stride=(2, 2)),
     ),
 }  # fmt: skip
 _HEARS = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
@@ -77,7 +82,10 @@ def build(
     x = normalise(normalisation)(features)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="image")(x)  # one channel
     for number, row in enumerate(NETWORKS[model.architecture], start=1):
-        x = _convolve(x, row, model.width, number)
+        if isinstance(row, Pool):
+            x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
+        else:
+            x = _convolve(x, row, model.width, number)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
     x = keras.layers.Dropout(model.dropout, name="dropout")(x)
     scores = keras.layers.Dense(len(labels), activation="softmax", name="scores")(x)

@@ -132,6 +132,7 @@ class AugmentParams(Section):
     mix_share: Share
     speed: Annotated[float, Field(ge=0.0, lt=1.0)]
     gain_db: NonNegativeFloat
+    response_db: NonNegativeFloat
     shift: bool
 
 
