@@ -60,7 +60,13 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
     keras.utils.set_random_seed(0)
     params = load_params()
     plain = params.augment.model_copy(
-        update={"mix_share": 0.0, "speed": 0.0, "gain_db": 0.0, "shift": False}
+        update={
+            "mix_share": 0.0,
+            "speed": 0.0,
+            "gain_db": 0.0,
+            "response_db": 0.0,
+            "shift": False,
+        }
     )
     constants = model.Normalisation(store.mean, store.scale)
     whole = model.build(params.frontend, params.model, LABELS, constants)
