@@ -11,6 +11,7 @@ CHATTER = (
     "I0000 00:00:1795613596.856575    9992 port.cc:153] oneDNN custom operations are on.",
     "E0000 00:00:1795613607.885478    9992 cuda_platform.cc:52] failed call to cuInit: INTERNAL",
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+    "[src/libmpg123/layer3.c:INT123_do_layer3():1774] error: part2_3_length (192) too large",
 )
 KEPT = (
     "F0000 00:00:1795613607.885478    9992 tensor.cc:9] Check failed: it is not",

@@ -1,7 +1,7 @@
 """native_log: what C++ libraries write to file descriptor 2, without their chatter.
 
 TensorFlow and LiteRT announce themselves there, most of it where TF_CPP_MIN_LOG_LEVEL does not
-reach. What they cannot do, they raise as Python exceptions.
+reach, and MP3's decoder complains of each damaged frame. What they cannot do becomes an exception.
 """
 
 import os
@@ -9,11 +9,12 @@ import re
 import signal
 import sys
 
-# Abseil's information, warnings and errors, and LiteRT's announcements; never a fatal line.
+# Abseil's information, warnings and errors, LiteRT's and mpg123's; never a fatal line.
 _CHATTER = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\] "
     rb"|WARNING: All log messages before absl::InitializeLog"
     rb"|INFO: Created TensorFlow Lite "
+    rb"|\[src/libmpg123/|Warning: Xing stream size off "
 )
 
 
