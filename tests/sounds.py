@@ -28,10 +28,16 @@ def write(
     return path
 
 
-def write_by_phone(path: Path, codec: str = "aac", sample_rate: int = 44_100) -> Path:
-    """Write a second of the tone as phones do: AAC or AMR in .m4a or .3gp."""
+def write_by_phone(
+    path: Path,
+    codec: str = "aac",
+    sample_rate: int = 44_100,
+    samples: NDArray[np.float32] | None = None,
+) -> Path:
+    """Write a second of the tone, or `samples`, as phones do: AAC or AMR in .m4a or .3gp."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pcm = np.rint(tone(1.0, sample_rate) * 32767).astype("<i2")[None, :]
+    sound = tone(1.0, sample_rate) if samples is None else samples
+    pcm = np.rint(sound * 32767).astype("<i2")[None, :]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=sample_rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,18 +56,48 @@ def test_a_failure_leaves_the_last_good_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_kill_leaves_the_last_good_file(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("good")
-    code = (
-        "import sys, time; from pathlib import Path; from pocketear.archive import replacing\n"
-        "with replacing(Path(sys.argv[1])) as fresh:\n"
-        "    fresh.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
-    )
-    writer = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "out")], stdout=subprocess.PIPE
-    )
-    assert writer.stdout
-    writer.stdout.readline()
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.wait()
-    assert (tmp_path / "out").read_text() == "good"
+WRITER = (
+    "import sys, time; from pathlib import Path; from pocketear.archive import replacing\n"
+    "with replacing(Path(sys.argv[1])) as fresh:\n"
+    "    fresh.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process in the middle of writing `path`, killed at the end."""
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        yield writer
+        os.kill(writer.pid, signal.SIGKILL)
+
+
+def test_a_kill_leaves_the_last_good_file_and_the_next_run_clears_up(tmp_path: Path) -> None:
+    out = tmp_path / "o[u]t"
+    out.write_text("good")
+    with writing(out):
+        pass
+    assert out.read_text() == "good"
+    assert len(list(tmp_path.iterdir())) == 2
+    with replacing(out) as fresh:
+        fresh.write_text("better")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["better"]
+
+
+def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".out.x.tmp" / "old").mkdir(parents=True)
+    (tmp_path / ".out.x.tmp" / "old" / "file").write_text("good")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "out"):
+        raise RuntimeError
+    assert read_folder(tmp_path) == {"out/file": b"good"}
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with writing(tmp_path / "out") as writer:
+        with replacing(tmp_path / "out") as fresh:
+            fresh.write_text("first")
+        assert writer.poll() is None
+        (half,) = tmp_path.glob(".out.*/out")
+        assert half.read_text() == "half"

@@ -161,12 +161,24 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+READERS: dict[str, Callable[[Path], object]] = {
+    "whole": audio.read_recording,
+    "streamed": lambda path: list(audio.stream_waveform(path, 16_000, 64)),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("what", BAD)
-def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path, what: str) -> None:
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path, what: str, reader: str) -> None:
     make, reason = BAD[what]
     path = make(tmp_path)
+    if (what, reader) == ("no samples", "streamed"):
+        assert READERS[reader](path) == []  # how much there is, is for the listener to say
+        return
+    if (what, reader) == ("truncated flac", "streamed"):
+        reason = "damaged after"
     with pytest.raises(ClipError) as refused:
-        audio.read_recording(path)
+        READERS[reader](path)
     assert str(refused.value).startswith(f"{path}: ")
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -210,18 +222,17 @@ def test_digital_silence_is_silence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])
-def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int) -> None:
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -> None:
     noise = np.random.default_rng(2).uniform(-0.5, 0.5, 5 * rate).astype(np.float32)
-    path = write(tmp_path / "a.wav", noise, rate, "FLOAT")
+    path = tmp_path / name
+    if name.endswith("wav"):
+        write(path, noise, rate, "FLOAT")
+    else:
+        write_by_phone(path, "aac", rate, noise)
     pieces = list(audio.stream_waveform(path, 16_000, 4096))
     whole = audio.load_waveform(path, 16_000)
     assert len(pieces) > 10
     streamed = np.concatenate(pieces)
     assert len(streamed) == len(whole)
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-5)
-
-
-def test_a_stream_says_where_a_recording_is_broken(tmp_path: Path) -> None:
-    path = with_value(tmp_path / "a.wav", np.nan)
-    with pytest.raises(ClipError, match="NaN or infinite"):
-        list(audio.stream_waveform(path, 16_000, 4096))

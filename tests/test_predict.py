@@ -160,7 +160,9 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_heard(model: Path) -> None:
     Path("folder").mkdir()
     soundfile.write("nothing.wav", np.zeros(0), 16_000)
     soundfile.write("nan.wav", np.full(9, np.nan), 16_000, subtype="FLOAT")
-    bad = ["missing.wav", "text.wav", "empty.wav", "folder", "nothing.wav", "nan.wav"]
+    soundfile.write("cut.mp3", steps({0.5: 9.0}, 16_000), 16_000)
+    Path("cut.mp3").write_bytes(Path("cut.mp3").read_bytes()[:-2000])
+    bad = ["missing.wav", "text.wav", "empty.wav", "folder", "nothing.wav", "nan.wav", "cut.mp3"]
     done = pocketear("predict", *bad[:3], "good.wav", *bad[3:])
     assert done.returncode == 1
     told = done.stderr.splitlines()

@@ -1,5 +1,8 @@
 """archive: files written whole or not at all, and zips that are the same bytes every time."""
 
+import fcntl
+import glob
+import os
 import shutil
 import tempfile
 import zipfile
@@ -11,6 +14,7 @@ from pocketear.errors import PackagingError
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _UNIX = 3
+_SCRATCH, _OLD = ".tmp", "old"  # .dvcignore knows the first
 _FILE_MODE = 0o100644
 
 
@@ -18,18 +22,60 @@ _FILE_MODE = 0o100644
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write a file or folder at; on success it takes `path`'s place.
 
-    On an error, or a kill, `path` is left as it was.
+    On an error, or a kill, `path` is left as it was; what a kill leaves beside it goes next time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    _clear_up(path)
+    with _scratch_folder(path) as scratch:
         fresh = scratch / path.name
         yield fresh
         if fresh.is_dir() and path.exists():
-            path.rename(scratch / "old")
+            path.rename(scratch / _OLD)
         fresh.replace(path)
+
+
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, locked as long as its process lives."""
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SCRATCH, dir=path.parent))
+        with _locked(scratch) as ours:
+            if not ours:  # another process cleared it up before it was locked
+                continue
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            return
+
+
+def _clear_up(path: Path) -> None:
+    """Remove the scratch folders of processes that were killed."""
+    for scratch in path.parent.glob(f".{glob.escape(path.name)}.*{_SCRATCH}"):
+        with _locked(scratch) as dead:
+            if dead:
+                if (scratch / _OLD).exists() and not path.exists():  # killed between two renames
+                    (scratch / _OLD).rename(path)
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether the folder is there, and this process holds its lock."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = folder.exists()
+    except BlockingIOError:
+        held = False
+    try:
+        yield held
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(handle)
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], *, stored: Collection[str] = ()) -> None:

@@ -20,6 +20,7 @@ _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _FULL_SCALE = 32767 / 32768  # the loudest positive 16-bit sample: at or above it, clipped
 _QUALITY = "HQ"  # soxr's, librosa's default too
 _LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
+_AT_ONCE = 1 << 20  # samples that PyAV joins at once
 _LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
 
 
@@ -52,24 +53,13 @@ def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recordin
 
     raises: ClipError if it is missing, empty, truncated, not audio, or holds NaN or infinity
     """
-    if not path.is_file():
-        raise ClipError(f"{path}: not found")
-    if path.stat().st_size == 0:
-        raise ClipError(f"{path}: the file is empty; record or copy it again")
-    if _is_truncated(path):
-        raise ClipError(f"{path}: truncated, its end is missing; copy it again")
+    _check_file(path)
     recording = _read_soundfile(path, start, end) or _read_av(path, start, end)
     if not len(recording.samples):
         raise ClipError(
             f"{path}: holds no samples between {start:g} s and its end; check start, end"
         )
-    if not np.isfinite(recording.samples).all():
-        first = int(np.argmin(np.isfinite(recording.samples).all(axis=1)))
-        raise ClipError(f"{path}: sample {first} is NaN or infinite; export the clip again")
-    if np.abs(recording.samples).max() > _LOUDEST:
-        raise ClipError(
-            f"{path}: samples reach {np.abs(recording.samples).max():.3g}; want [-1, 1]"
-        )
+    _check_samples(path, recording.samples)
     return recording
 
 
@@ -109,27 +99,46 @@ def measure(recording: Recording) -> Measurement:
 
 
 def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Waveform]:
-    """A file of any length as mono waveform pieces, decoded and resampled on the way.
+    """A file of any length and format as mono waveform pieces, decoded and resampled on the way.
 
     block: samples of the file decoded at a time; the pieces' lengths vary with the resampler
     raises: ClipError as `read_recording`
     """
-    try:
-        source = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
-        yield load_waveform(path, sample_rate)
-        return
-    with source:
-        resampler = soxr.ResampleStream(
-            source.samplerate, sample_rate, 1, dtype="float32", quality=_QUALITY
+    _check_file(path)
+    resampler, done = None, 0
+    for piece in _pieces(path, block):
+        _check_samples(path, piece.samples, done)
+        done += len(piece.samples)
+        mono = piece.samples.mean(axis=1, dtype=np.float32)
+        if piece.sample_rate == sample_rate:
+            yield mono
+            continue
+        resampler = resampler or soxr.ResampleStream(
+            piece.sample_rate, sample_rate, 1, dtype="float32", quality=_QUALITY
         )
-        for piece in source.blocks(block, dtype="float32", always_2d=True):
-            mono = piece.mean(axis=1, dtype=np.float32)
-            if not np.isfinite(mono).all():
-                raise ClipError(f"{path}: holds NaN or infinite samples; export it again")
-            yield mono if source.samplerate == sample_rate else resampler.resample_chunk(mono)
-        if source.samplerate != sample_rate:
-            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield resampler.resample_chunk(mono)
+    if resampler:
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ClipError(f"{path}: not found")
+    if path.stat().st_size == 0:
+        raise ClipError(f"{path}: the file is empty; record or copy it again")
+    if _is_truncated(path):
+        raise ClipError(f"{path}: truncated, its end is missing; copy it again")
+
+
+def _check_samples(path: Path, samples: NDArray[np.float32], first: int = 0) -> None:
+    """first: the number in the file of the first of `samples`"""
+    finite = np.isfinite(samples).all(axis=1)
+    if not finite.all():
+        bad = first + int(np.argmin(finite))
+        raise ClipError(f"{path}: sample {bad} is NaN or infinite; export the clip again")
+    loudest = np.abs(samples).max(initial=0.0)
+    if loudest > _LOUDEST:
+        raise ClipError(f"{path}: samples reach {loudest:.3g}; want [-1, 1]")
 
 
 def _is_truncated(path: Path) -> bool:
@@ -166,14 +175,47 @@ def _read_soundfile(path: Path, start: float, end: float) -> Recording | None:
             rate = int(file.samplerate)
     except soundfile.LibsndfileError:
         return None
-    if len(samples) < last - first:
-        raise ClipError(
-            f"{path}: truncated, {len(samples)} of {last - first} samples are there; copy it again"
-        )
+    _check_length(path, len(samples), last - first)
     return Recording(samples, rate, subtype)
 
 
+def _check_length(path: Path, there: int, declared: int) -> None:
+    if there < declared:
+        found = f"{there} of {declared} samples are there"
+        raise ClipError(f"{path}: truncated, {found}; copy it again")
+
+
 def _read_av(path: Path, start: float, end: float) -> Recording:
+    pieces = list(_pieces_av(path, _AT_ONCE))
+    if not pieces:
+        return Recording(np.zeros((0, 1), np.float32), 1, "")
+    samples = np.concatenate([piece.samples for piece in pieces])
+    rate = pieces[0].sample_rate
+    last = round(end * rate) if end else len(samples)
+    part = np.ascontiguousarray(samples[round(start * rate) : last])
+    return Recording(part, rate, pieces[0].subtype)
+
+
+def _pieces(path: Path, block: int) -> Iterator[Recording]:
+    """A file in pieces of about `block` samples."""
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        yield from _pieces_av(path, block)
+        return
+    with file:
+        there, rate, subtype = 0, int(file.samplerate), str(file.subtype)
+        try:
+            # not file.blocks, which repeats what it read last where a file ends too early
+            while len(samples := file.read(block, dtype="float32", always_2d=True)):
+                there += len(samples)
+                yield Recording(samples, rate, subtype)
+        except soundfile.LibsndfileError as error:
+            raise ClipError(f"{path}: damaged after {there} samples; copy it again") from error
+        _check_length(path, there, file.frames)
+
+
+def _pieces_av(path: Path, block: int) -> Iterator[Recording]:
     import av  # 0.1 s and only for what soundfile cannot read
 
     try:
@@ -181,20 +223,24 @@ def _read_av(path: Path, start: float, end: float) -> Recording:
             if not container.streams.audio:
                 raise ClipError(f"{path}: holds no sound; remove it or give the right file")
             stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp")
-            frames = [f for frame in container.decode(stream) for f in planar.resample(frame)]
-            pieces = [frame.to_ndarray() for frame in frames]
             rate, subtype = int(stream.rate), str(stream.codec_context.name).upper()
+            planar = av.AudioResampler(format="fltp")
+            held: list[NDArray[np.float32]] = []  # (channel, sample) each, a few hundredths of 1 s
+            count = 0
+            for decoded in container.decode(stream):
+                for frame in planar.resample(decoded):
+                    held.append(np.asarray(frame.to_ndarray(), np.float32))
+                    count += frame.samples
+                if count >= block:
+                    yield Recording(np.concatenate(held, axis=1).T, rate, subtype)
+                    held, count = [], 0
+            if held:
+                yield Recording(np.concatenate(held, axis=1).T, rate, subtype)
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise ClipError(
             f"{path}: not a sound file that can be read ({_reason(error)}); "
             "convert it to WAV or FLAC, or copy it again"
         ) from error
-    if not pieces:
-        return Recording(np.zeros((0, 1), np.float32), rate, subtype)
-    samples = np.concatenate(pieces, axis=1).T
-    last = round(end * rate) if end else len(samples)
-    return Recording(np.ascontiguousarray(samples[round(start * rate) : last]), rate, subtype)
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocketear.command import DEBUG, guard
+from pocketear.native_log import drop_chatter
 
 if TYPE_CHECKING:
     from pocketear.params import Params
@@ -39,7 +40,10 @@ class Command:
 def main(argv: list[str] | None = None) -> None:
     """Run one command, and exit: 0 done, 1 refused with one line, 2 wrong usage."""
     arguments = make_parser().parse_args(argv)
-    guard(lambda: _run(arguments), debug=arguments.debug or DEBUG in os.environ)
+    debug = arguments.debug or DEBUG in os.environ
+    if not debug:
+        drop_chatter()
+    guard(lambda: _run(arguments), debug=debug)
 
 
 def _run(arguments: Arguments) -> None:

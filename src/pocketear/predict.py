@@ -47,7 +47,7 @@ class Prediction:
 
 
 def predict(path: Path, model: Model) -> Prediction:
-    """Hear one file of any format, rate and length; WAV, FLAC, Ogg and MP3 in little memory.
+    """Hear one file of any format, rate and length, in little memory.
 
     raises: ClipError if it is not sound that can be read
     """

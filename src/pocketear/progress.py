@@ -27,14 +27,21 @@ def _bar(items: Iterable[Item], total: int, doing: str) -> Iterator[Item]:
 
 
 def _lines(items: Iterable[Item], total: int, doing: str) -> Iterator[Item]:
-    began = told = time.monotonic()
+    began = told = first_done = time.monotonic()
     done = 0
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
+        if done == 1:
+            first_done = now
         if now - told >= _SECONDS_BETWEEN_LINES and done < total:
-            left = (now - began) / done * (total - done)
-            print(f"{doing}: {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
+            left = _time_left(done, total, now - first_done)
+            print(f"{doing}: {done} of {total}{left}", file=sys.stderr, flush=True)
             told = now
     took = time.monotonic() - began
     print(f"{doing}: {done} of {total} in {took:.1f} s", file=sys.stderr, flush=True)
+
+
+def _time_left(done: int, total: int, since_first: float) -> str:
+    """By the items after the first, whose time is mostly that of libraries being loaded."""
+    return f", {since_first / (done - 1) * (total - done):.0f} s left" if done > 1 else ""

@@ -1,9 +1,6 @@
-"""shipped: the .tflite that ships, found and opened with its card, at once and without a word."""
+"""shipped: the .tflite that ships, found and opened with its card, at once."""
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +64,8 @@ def open_model(path: Path) -> Model:
         raise RunnerError(f"{path}: no such model; `dvc repro` makes one in {_MODELS}")
     card = read_card(path)
     try:
-        with _native_silence():
-            model = Model(path, card, litert_runner(path))
-            scores = model.run(np.zeros((1, card.window_length), np.float32))
+        model = Model(path, card, litert_runner(path))
+        scores = model.run(np.zeros((1, card.window_length), np.float32))
     except (ValueError, RuntimeError) as error:
         raise RunnerError(f"{path}: its card does not fit its graph; export it again") from error
     if scores.shape != (1, len(model.card.labels)):
@@ -78,16 +74,3 @@ def open_model(path: Path) -> Model:
             "export it again"
         )
     return model
-
-
-@contextmanager
-def _native_silence() -> Iterator[None]:
-    """Nothing on file descriptor 2: LiteRT announces its delegate there, with no switch."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
