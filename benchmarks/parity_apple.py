@@ -10,9 +10,9 @@ import numpy as np
 
 from claim import publish
 from pocketear import command, mil
+from pocketear.agreement import probes
 from pocketear.params import load_params
 from pocketear.runner import open_runner
-from pocketear.stages.parity import probes
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def write_reported(root, *, labels=LABELS, seconds=1.0, paths=None, skill=3.0, s
     test = index[index["split"] == "test"].reset_index(drop=True)
     metrics = write_evaluation(reports, test, labels, skill, seed)
     entry = {"runtime": "litert_fp32", "stage": "scores", "max_abs": 3e-8, "max_rel": 3e-8}
-    entry |= {"snr_db": 130.0, "flips": 0.0, "worst": test["path"][0]}
+    entry |= {"snr_db": 130.0, "flips": 0.0, "worst": test["path"][0], "absent": ""}
     parity = {"entries": [{**entry, "limits": {"max_abs": "max_fp32_error"}}]}
     shipped = {"bytes": 123_456, "host": {"ratio_median": 0.2}}
     latency = {"shipped": shipped, "models": {}, "absent": {}}

@@ -28,6 +28,7 @@ keeps the ops whose names hold the layer's name, `front_end`, in float32.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -35,7 +36,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from pocketear.arrays import Features, Waveform
+from pocketear.arrays import FeatureBatch, Features, Waveform
 from pocketear.params import FrontEndParams
 
 Matrix = NDArray[np.float64]
@@ -46,6 +47,8 @@ _JOINED = 4  # XNNPACK joins no more than five tensors in one op
 _TILE = 8  # columns that a phone's matmul kernel computes at once
 _COLUMN, _ROW = 2.6, 13.0  # arm64 instructions of such a tile, by input and by row (decision 2)
 _MOVES = 14.0  # arm64 instructions a sample of half a frame to deal, mirror and transpose
+# Name scopes of the graph; what each ends in can be found by it in every exported file.
+SCOPES = EARLIER, LATER, POWER, MEL = "earlier", "later", "power", "mel"
 
 
 class Part(NamedTuple):
@@ -80,16 +83,20 @@ class Constants(NamedTuple):
     """All that the graph multiplies by.
 
     offset: the first sample of a frame that the window does not make zero
-    window: (sample,) Hann from there on, scaled; zeros up to two whole halves of `spectrum`
+    level: what scales the window; window: (sample,) Hann from there on, times level; zeros up to
+        two whole halves of `spectrum`
+    scale: (mel,) by how much a mel's power is larger in the graph
     guard: (mel,) scaled powers just below the floor, which keep the logarithm finite
     log_scale: (mel,) what scaling added to the natural logarithm
     dct: (mel, coefficient), liftering included
     """
 
     offset: int
+    level: float
     window: Constant
     spectrum: PowerSpectrum
     bands: list[Band]
+    scale: Matrix
     guard: Constant
     log_scale: Constant
     dct: Constant
@@ -111,20 +118,79 @@ def reference(waveform: Waveform, frontend: FrontEndParams) -> Features:
 
     returns: (frame, coefficient) float32, dB or nepers of power
     """
+    return reference_steps(waveform, frontend)["features"]
+
+
+def reference_steps(waveform: Waveform, frontend: FrontEndParams) -> dict[str, Features]:
+    """librosa's way to the features, step by step, float32.
+
+    returns: power (frame, bin), mel (frame, mel), features (frame, coefficient)
+    """
     import librosa
 
     p = frontend
-    missing = max(0, p.n_fft - len(waveform))
+    spectrum = librosa.stft(
+        _whole(waveform, p), n_fft=p.n_fft, hop_length=p.hop_length, win_length=p.win_length,
+        window="hann", center=p.center, pad_mode="constant",
+    )  # fmt: skip
+    power = np.abs(spectrum) ** 2
     mel = librosa.feature.melspectrogram(
-        y=np.pad(waveform, (0, missing)), sr=p.sample_rate, n_fft=p.n_fft, hop_length=p.hop_length,
-        win_length=p.win_length, window="hann", center=p.center, pad_mode="constant", power=2.0,
-        n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax, htk=p.mel_scale == "htk", norm=_norm(p),
+        S=power, sr=p.sample_rate, n_fft=p.n_fft, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
+        htk=p.mel_scale == "htk", norm=_norm(p),
     )  # fmt: skip
     floored = np.maximum(mel, p.floor)
     log_mel = 10 * np.log10(floored) if p.log == "db" else np.log(floored)
     if p.kind == "mfcc":
         log_mel = librosa.feature.mfcc(S=log_mel, n_mfcc=p.n_mfcc, norm="ortho", lifter=p.lifter)
-    return np.asarray(log_mel.T, np.float32)
+    steps = {"power": power, "mel": mel, "features": log_mel}
+    return {name: np.asarray(step.T, np.float32) for name, step in steps.items()}
+
+
+def reference_frames(waveform: Waveform, frontend: FrontEndParams) -> Features:
+    """The frames that librosa transforms, windowed. returns: (frame, n_fft) float32"""
+    import librosa
+
+    p = frontend
+    offset, window = hann(p.win_length, p.n_fft)
+    padded = np.pad(_whole(waveform, p), p.n_fft // 2 if p.center else 0)
+    framed = librosa.util.frame(padded, frame_length=p.n_fft, hop_length=p.hop_length, axis=0)
+    return np.asarray(framed * np.pad(window, (offset, p.n_fft - offset - len(window))), np.float32)
+
+
+def _whole(waveform: Waveform, frontend: FrontEndParams) -> Waveform:
+    """At least one frame."""
+    return np.pad(waveform, (0, max(0, frontend.n_fft - len(waveform))))
+
+
+def in_librosas_layout(
+    tensors: Mapping[str, FeatureBatch], frontend: FrontEndParams
+) -> dict[str, FeatureBatch]:
+    """What the graph has at the ends of its scopes, laid out and scaled as librosa has it.
+
+    tensors: scope -> values of any number of windows; what lacks is lacking in the result
+    returns: frames (window, frame, n_fft); power (window, frame, heard bin), see `heard_bins`;
+        mel (window, frame, mel)
+    """
+    p, c = frontend, constants(frontend)
+    flat = {
+        name: values.reshape(-1, n_frames(p), values.shape[-1]) for name, values in tensors.items()
+    }
+    steps: dict[str, NDArray[Any]] = {}
+    if EARLIER in flat and LATER in flat:
+        windowed = np.concatenate([flat[EARLIER][..., ::-1], flat[LATER]], axis=-1) / c.level
+        after = max(0, p.n_fft - c.offset - windowed.shape[-1])
+        padded = np.pad(windowed, ((0, 0), (0, 0), (c.offset, after)))
+        steps["frames"] = padded[..., : p.n_fft]
+    if POWER in flat:
+        steps["power"] = flat[POWER][..., np.argsort(c.spectrum.bins)] / c.level**2
+    if MEL in flat:
+        steps["mel"] = flat[MEL] / c.scale
+    return {name: step.astype(np.float32) for name, step in steps.items()}
+
+
+def heard_bins(frontend: FrontEndParams) -> NDArray[np.int64]:
+    """The bins whose power the graph computes: those that a mel hears, and what comes with them."""
+    return np.sort(constants(frontend).spectrum.bins)
 
 
 def constants(frontend: FrontEndParams) -> Constants:
@@ -143,9 +209,11 @@ def constants(frontend: FrontEndParams) -> Constants:
     scale = level**2 * gain  # of each mel
     return Constants(
         offset=offset,
+        level=level,
         window=window.astype(np.float32),
         spectrum=spectrum,
         bands=bands((mel[spectrum.bins] * gain).astype(np.float32)),
+        scale=scale,
         guard=(0.9 * p.floor * scale).astype(np.float32),
         log_scale=np.log(scale).astype(np.float32),
         dct=dct_matrix(p).astype(np.float32),
@@ -294,18 +362,30 @@ class FrontEnd(keras.layers.Layer):
 
     def call(self, waveform: Any) -> Any:
         """waveform: (window, window_length) float32. returns: (window, frame, coefficient)"""
+        return self.steps(waveform)["features"]
+
+    def steps(self, waveform: Any) -> dict[str, Any]:
+        """The graph: what each of SCOPES ends in, laid out as it is cheapest, and `features`.
+
+        `in_librosas_layout` undoes the layout.
+        """
         p, c = self.frontend, self._constants
         half = c.spectrum.half
-        earlier = ops.flip(frames(waveform, p, c.offset, half), 1) * c.window[half - 1 :: -1]
-        later = frames(waveform, p, c.offset + half, half) * c.window[half:]
-        spectrum = power(earlier, later, c.spectrum)  # (window and frame, position)
-        mel = join([ops.matmul(spectrum[:, b.start : b.stop], b.weights) for b in c.bands])
-        mel = ops.reshape(mel, (-1, n_frames(p), p.n_mels))
-        log_mel = (ops.log(ops.maximum(mel, c.guard)) - c.log_scale) * _unit(p)
+        with keras.name_scope(EARLIER):
+            earlier = ops.flip(frames(waveform, p, c.offset, half), 1) * c.window[half - 1 :: -1]
+        with keras.name_scope(LATER):
+            later = frames(waveform, p, c.offset + half, half) * c.window[half:]
+        with keras.name_scope(POWER):
+            spectrum = power(earlier, later, c.spectrum)  # (window and frame, position)
+        with keras.name_scope(MEL):
+            mel = join([ops.matmul(spectrum[:, b.start : b.stop], b.weights) for b in c.bands])
+        log_mel = ops.reshape(mel, (-1, n_frames(p), p.n_mels))
+        log_mel = (ops.log(ops.maximum(log_mel, c.guard)) - c.log_scale) * _unit(p)
         # The floor comes last: silence is exactly there, and where converters would join a sum or
         # a reshape with the next layer's, name and all, the features keep a name of their own.
         log_mel = ops.maximum(log_mel, math.log(p.floor) * _unit(p))
-        return log_mel if p.kind == "log_mel" else ops.matmul(log_mel, c.dct)
+        features = log_mel if p.kind == "log_mel" else ops.matmul(log_mel, c.dct)
+        return {EARLIER: earlier, LATER: later, POWER: spectrum, MEL: mel, "features": features}
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """(window, window_length) -> (window, frame, coefficient)"""

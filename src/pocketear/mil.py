@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import FeatureBatch, Scores, WindowBatch
+from pocketear.arrays import Scores, WindowBatch
 from pocketear.errors import RunnerError
 from pocketear.mil_operations import OPERATIONS
 
-FEATURES = "normalise"  # the Keras layer whose output is the features, normalised
 _WEIGHTS = Path("Data/com.apple.CoreML/weights")
 _AGAIN = "run the export_coreml stage again"
 # fmt: off
@@ -134,24 +133,13 @@ def evaluate(
             variable._sym_val = None
 
 
-def last_tensor(program: Program, layer: str) -> str:
-    """The name of the last tensor that a Keras layer computes.
-
-    raises: RunnerError if none is named after the layer
-    """
-    names = [name for name in program.tensors if layer in name]
-    if not names:
-        raise RunnerError(f"{program.path}: computes no tensor of a layer {layer!r}; {_AGAIN}")
-    return names[-1]
-
-
 def windows_runner(path: Path) -> Callable[[WindowBatch], Scores]:
     """A sound classifier in an .mlpackage -> a function from windows to scores, in label order.
 
     raises: RunnerError if it is not one waveform in and a dictionary of probabilities out
     """
     program = load_program(path)
-    source = _waveform_input(program)
+    source = waveform_input(program)
 
     def run(windows: WindowBatch) -> Scores:
         rows = [evaluate(program, {source: window})[program.probabilities] for window in windows]
@@ -161,19 +149,17 @@ def windows_runner(path: Path) -> Callable[[WindowBatch], Scores]:
     return run
 
 
-def features_runner(path: Path) -> Callable[[WindowBatch], FeatureBatch]:
-    """A sound classifier in an .mlpackage -> a function from windows to normalised features.
+def waveform_input(program: Program) -> str:
+    """The name of a sound classifier's input.
 
-    raises: RunnerError if it is no sound classifier, or its front-end cannot be told from the rest
+    raises: RunnerError if the program is not one waveform in, label probabilities out
     """
-    program = load_program(path)
-    source, features = _waveform_input(program), last_tensor(program, FEATURES)
-
-    def run(windows: WindowBatch) -> FeatureBatch:
-        rows = [evaluate(program, {source: window}, (features,))[features] for window in windows]
-        return np.asarray(rows, np.float32).reshape(len(windows), *program.tensors[features][1:])
-
-    return run
+    shapes = list(program.inputs.values())
+    if len(shapes) != 1 or len(shapes[0]) != 1 or not program.labels:
+        raise RunnerError(
+            f"{program.path}: want one waveform in, label probabilities out; {_AGAIN}"
+        )
+    return next(iter(program.inputs))
 
 
 def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict[str, float]:
@@ -185,7 +171,7 @@ def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict
     if platform.system() != "Darwin":
         raise RunnerError(f"{path}: Core ML itself runs on macOS only; elsewhere use parity")
     program = load_program(path)
-    source = _waveform_input(program)
+    source = waveform_input(program)
     model = import_coremltools().models.MLModel(str(path))
     rows = [model.predict({source: window})[program.probabilities] for window in windows]
     scores = np.asarray([[row[label] for label in program.labels] for row in rows])
@@ -194,15 +180,6 @@ def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict
         "max_abs": float(np.abs(scores - expected).max()),
         "flips": float(np.mean(scores.argmax(axis=1) != expected.argmax(axis=1))),
     }
-
-
-def _waveform_input(program: Program) -> str:
-    shapes = list(program.inputs.values())
-    if len(shapes) != 1 or len(shapes[0]) != 1 or not program.labels:
-        raise RunnerError(
-            f"{program.path}: want one waveform in, label probabilities out; {_AGAIN}"
-        )
-    return next(iter(program.inputs))
 
 
 def _specification(path: Path) -> Any:

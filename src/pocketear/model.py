@@ -88,7 +88,8 @@ def build(
             x = _convolve(x, row, model.width, number)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
     x = keras.layers.Dropout(model.dropout, name="dropout")(x)
-    scores = keras.layers.Dense(len(labels), activation="softmax", name="scores")(x)
+    logits = keras.layers.Dense(len(labels), name="logits")(x)
+    scores = keras.layers.Softmax(name="scores")(logits)
     return keras.Model(waveform, scores, name=model.architecture)
 
 

@@ -1,9 +1,9 @@
 """runner: a model file -> a function from windows to scores, whatever runtime the file is for."""
 
-import warnings
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from pocketear.arrays import FeatureBatch, Scores, WindowBatch
 from pocketear.errors import RunnerError
 
 Runner: TypeAlias = Callable[[WindowBatch], Scores]
-FeatureRunner: TypeAlias = Callable[[WindowBatch], FeatureBatch]
-FEATURES = "normalise"  # the layer whose name every runtime's tensors keep
+TensorRunner: TypeAlias = Callable[[WindowBatch], dict[str, FeatureBatch]]
+FRONT_END, FEATURES, LOGITS = "front_end", "normalise", "logits"  # layers; files keep their names
+
+Opened = TypeVar("Opened")
 
 
 def open_runner(path: Path) -> Runner:
@@ -23,15 +25,17 @@ def open_runner(path: Path) -> Runner:
     return _pick(path, {".keras": keras_runner, ".tflite": litert_runner, ".mlpackage": mil_runner})
 
 
-def open_feature_runner(path: Path) -> FeatureRunner:
-    """What the network inside a .keras, .tflite or .mlpackage hears: normalised features.
+def open_tensor_runner(path: Path) -> TensorRunner:
+    """What a .keras, .tflite or .mlpackage computes on its way from waveform to scores.
 
-    Converters may fold the end of the front-end into the normalisation, so that its own output is
-    no tensor of theirs; what comes out of the normalisation is.
+    Of each window, by name: the front-end's scopes (see front_end.FrontEnd.steps), `normalise`,
+    which is what the network hears, and `logits`. Converters may fold the end of the front-end into
+    the normalisation, so the features themselves are not asked for. What a file does not compute
+    under its name is lacking in the result.
 
-    raises: RunnerError as `open_runner`, or if the front-end cannot be told from the rest
+    raises: RunnerError as `open_runner`
     """
-    kinds = {".keras": keras_features, ".tflite": litert_features, ".mlpackage": mil_features}
+    kinds = {".keras": keras_tensors, ".tflite": litert_tensors, ".mlpackage": mil_tensors}
     return _pick(path, kinds)
 
 
@@ -56,64 +60,86 @@ def keras_runner(path: Path) -> Runner:
     return lambda windows: np.asarray(model.predict(windows, verbose=0), np.float32)
 
 
-def keras_features(path: Path) -> FeatureRunner:
-    """The output of the model's layer `normalise`."""
+def keras_tensors(path: Path) -> TensorRunner:
+    """TensorFlow on this machine."""
     import keras
 
     model = load_keras(path)
-    ears = keras.Model(model.inputs, model.get_layer(FEATURES).output)
-    return lambda windows: np.asarray(ears.predict(windows, verbose=0), np.float32)
+    front_end = model.get_layer(FRONT_END)
+    layers = {name: model.get_layer(name).output for name in (FEATURES, LOGITS)}
+    network = keras.Model(model.inputs, layers)
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        steps = front_end.steps(keras.ops.convert_to_tensor(windows)) | network(windows)
+        return {name: np.asarray(step) for name, step in steps.items()}
+
+    return run
 
 
 def litert_runner(path: Path) -> Runner:
     """LiteRT on this machine, one thread, one window at a time as on the phone."""
     interpreter = _open_litert(path)
-    return _each_window(interpreter, interpreter.get_output_details()[0]["index"])
+    scores = interpreter.get_output_details()[0]["index"]
+    return lambda windows: np.asarray(
+        [row[0] for (row,) in _runs(interpreter, windows, [scores])], np.float32
+    )
 
 
-def litert_features(path: Path) -> FeatureRunner:
-    """The last float tensor of `normalise` in the shipped file, while the whole file runs."""
-    interpreter = _open_litert(path, experimental_preserve_all_tensors=True)
+def litert_tensors(path: Path) -> TensorRunner:
+    """The same, of a copy of the file in memory whose outputs are the tensors wanted.
+
+    As outputs they come from the very kernels that run on the phone; an interpreter that preserves
+    all tensors would run others.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    _open_litert(path)
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
+    graph = model.subgraphs[0]
+    computed = [tensor for op in graph.operators for tensor in op.outputs]
     floats = {
-        one["index"]
-        for one in interpreter.get_tensor_details()
-        if FEATURES in one["name"] and one["dtype"] == np.float32
+        graph.tensors[tensor].name.decode(): int(tensor)
+        for tensor in computed
+        if graph.tensors[tensor].type == flatbuffer_utils.schema_fb.TensorType.FLOAT32
     }
-    operations = interpreter._get_ops_details()  # the public API lists no operations
-    made = [index for one in operations for index in one["outputs"] if index in floats]
-    if not made:
-        raise RunnerError(f"{path}: computes no tensor of a layer {FEATURES!r}; export it again")
-    return _each_window(interpreter, made[-1])
+    wanted = {name: floats[tensor] for name, tensor in _named(floats).items()}
+    graph.outputs = [*graph.outputs, *wanted.values()]
+    interpreter = _interpreter(path, bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        rows = zip(*_runs(interpreter, windows, list(wanted.values())), strict=True)
+        return {name: np.stack(row) for name, row in zip(wanted, rows, strict=True)}
+
+    return run
 
 
-def _open_litert(path: Path, **options: bool) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that keeping tensors takes memory
-            interpreter = Interpreter(str(path), num_threads=1, **options)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise RunnerError(f"{path}: not a .tflite that can be run: {_line(error)}") from error
+def _open_litert(path: Path) -> Any:
+    interpreter = _interpreter(path, path.read_bytes())
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.float32:
         raise RunnerError(f"{path}: want one float32 waveform in and one row of scores out")
     return interpreter
 
 
-def _each_window(interpreter: Any, wanted: int) -> Runner:
+def _interpreter(path: Path, content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise RunnerError(f"{path}: not a .tflite that can be run: {_line(error)}") from error
+    return interpreter
+
+
+def _runs(
+    interpreter: Any, windows: WindowBatch, tensors: list[int]
+) -> Iterator[list[FeatureBatch]]:
     source = interpreter.get_input_details()[0]["index"]
-
-    def run(windows: WindowBatch) -> Scores:
-        rows = []
-        for window in windows:
-            interpreter.set_tensor(source, window[np.newaxis])
-            interpreter.invoke()
-            rows.append(interpreter.get_tensor(wanted)[0])
-        return np.asarray(rows, np.float32)
-
-    return run
+    for window in windows:
+        interpreter.set_tensor(source, window[np.newaxis])
+        interpreter.invoke()
+        yield [interpreter.get_tensor(tensor) for tensor in tensors]
 
 
 def mil_runner(path: Path) -> Runner:
@@ -123,14 +149,40 @@ def mil_runner(path: Path) -> Runner:
     return mil.windows_runner(path)
 
 
-def mil_features(path: Path) -> FeatureRunner:
-    """The last tensor of `normalise` in the Core ML program."""
+def mil_tensors(path: Path) -> TensorRunner:
+    """The program's own values; those that it computes in fp16 are rounded to it."""
     from pocketear import mil
 
-    return mil.features_runner(path)
+    program = mil.load_program(path)
+    source, wanted = mil.waveform_input(program), _named(program.tensors)
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        keep = tuple(wanted.values())
+        rows = [mil.evaluate(program, {source: window}, keep) for window in windows]
+        return {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
+
+    return run
 
 
-def _pick(path: Path, kinds: Mapping[str, Callable[[Path], Runner]]) -> Runner:
+def _named(tensors: Iterable[str]) -> dict[str, str]:
+    """Which of a file's tensors, in the order of computation, is the last of each scope or layer.
+
+    A converter numbers names, writes / as _, and joins the names of ops that it joins with ;
+    a tensor counts as its scope's only if every op in it does.
+    """
+    from pocketear import front_end
+
+    scopes = {name: rf"{FRONT_END}(_\d+)?[/_]{name}[/_]" for name in front_end.SCOPES}
+    layers = {name: rf"[/_]{name}(_\d+)?[/_]" for name in (FEATURES, LOGITS)}
+    found = {}
+    for tensor in tensors:
+        for name, pattern in (scopes | layers).items():
+            if all(re.search(pattern, part) for part in tensor.split(";")):
+                found[name] = tensor
+    return found
+
+
+def _pick(path: Path, kinds: Mapping[str, Callable[[Path], Opened]]) -> Opened:
     if not path.exists():
         raise RunnerError(f"{path}: not found; `dvc repro` makes it")
     if path.suffix not in kinds:

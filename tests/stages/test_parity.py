@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exported_project import working_in
+from pocketear.agreement import PROBES
 from pocketear.errors import ParityError
 from pocketear.params import load_params
-from pocketear.stages import parity
+from pocketear.stages import gate, parity
+
+EXPORTED = ("litert_fp32", "litert_int8", "coreml_fp32", "coreml_fp16", "coreml_int8")
 
 
 @pytest.fixture(scope="module")
@@ -20,25 +23,55 @@ def report(exported: Path) -> dict:
 
 
 def test_every_runtime_is_compared_at_every_stage(report: dict) -> None:
-    cells = {(entry["runtime"], entry["stage"]) for entry in report["entries"]}
-    exported = {"litert_fp32", "litert_int8", "coreml_fp32", "coreml_fp16", "coreml_int8"}
-    assert cells == {(name, "features") for name in exported | {"keras"}} | {
-        (name, "scores") for name in exported
-    }
-    assert {"digital silence", "impulse", "clipped sine"} <= set(report["windows"])
+    cells = [(entry["runtime"], entry["stage"]) for entry in report["entries"]]
+    assert cells == [("keras", stage) for stage in parity.FRONT_END] + [
+        (runtime, stage) for runtime in EXPORTED for stage in (*parity.FRONT_END, *parity.NETWORK)
+    ]
+    assert not [entry["absent"] for entry in report["entries"] if entry["absent"]]
+    assert set(PROBES) < set(report["windows"])
 
 
-def test_the_front_end_is_librosas_everywhere(report: dict) -> None:
+def test_every_stage_of_the_front_end_is_librosas_in_every_runtime(report: dict) -> None:
     for entry in report["entries"]:
-        if entry["stage"] == "features" and entry["runtime"] in parity.EXACT:
+        if entry["stage"] in parity.FRONT_END and entry["limits"]:
             assert entry["max_rel"] < 1e-4, entry
+            assert entry["snr_db"] > 100, entry
+    judged = {entry["runtime"] for entry in report["entries"] if entry["limits"].get("max_rel")}
+    assert judged == {"keras", *EXPORTED}
 
 
 def test_float32_says_the_same_as_keras(report: dict) -> None:
     entries = {(e["runtime"], e["stage"]): e for e in report["entries"]}
     for name in ("litert_fp32", "coreml_fp32"):
+        assert entries[name, "logits"]["max_rel"] < 1e-5
         assert entries[name, "scores"]["max_abs"] < 1e-5
         assert entries[name, "scores"]["flips"] == 0
+
+
+def test_every_limit_is_one_of_params_and_judges_a_figure(report: dict, project: Path) -> None:
+    gates = list(gate.parity_gates(report, load_params().gate))
+    assert {one.name for one in gates} >= {
+        "keras.frames.max_rel", "litert_int8.mel.max_rel", "coreml_fp16.power.max_rel",
+        "litert_fp32.logits.max_rel", "coreml_fp16.scores.max_abs", "coreml_int8.scores.flips",
+    }  # fmt: skip
+    assert all(one.value is not None for one in gates)
+
+
+def test_a_front_end_that_is_wrong_is_told_where_it_goes_wrong(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mel filterbank of another norm: frames and power agree, mels and features do not."""
+    with working_in(exported):
+        params = load_params()
+        store = parity.open_store(Path("data/features"))
+        names, windows = parity.chosen_windows(store, params)
+        files = parity.model_files(Path("models"), params.package.name)
+        steps = parity.steps_of(files["litert_fp32"], windows, store, params.frontend)
+    other = params.frontend.model_copy(update={"mel_norm": "none"})
+    cells = parity.row("keras", steps, parity.librosas(windows, other), names, other)
+    errors = {cell.stage: cell.max_rel for cell in cells}
+    assert errors["frames"] < 1e-4 and errors["power"] < 1e-4
+    assert errors["mel"] > 0.1 and errors["features"] > 0.1
 
 
 @given(size=st.integers(1, 5), error=st.floats(1e-3, 1), where=st.integers(0, 4))
@@ -47,33 +80,35 @@ def test_the_worst_window_is_named(size: int, error: float, where: int) -> None:
     values = expected.copy()
     values[where, 0, 0] += np.float32(error)
     names = [f"clip {n}" for n in range(5)]
-    relative = np.abs(values - expected)
-    entry = parity.compare("litert", "features", values, expected, relative, names, {})
+    cell = parity.Entry("litert_fp32", "mel", {})
+    entry = parity.compare(cell, values, expected, np.abs(values - expected), names)
     assert entry.worst == f"clip {where}"
     assert entry.max_abs == pytest.approx(error, rel=1e-3)
-    energy = np.square(expected, dtype=float).sum()
-    assert entry.snr_db == pytest.approx(10 * np.log10(energy / error**2), abs=0.1)
 
 
-def test_a_flip_is_counted() -> None:
-    expected = np.array([[0.9, 0.1], [0.4, 0.6]], np.float32)
-    values = np.array([[0.8, 0.2], [0.6, 0.4]], np.float32)
-    relative = np.abs(values - expected)
-    entry = parity.compare("x", "scores", values, expected, relative, ["a", "b"], {})
-    assert (entry.flips, entry.worst) == (0.5, "b")
+def test_a_flip_is_counted_on_real_clips_only() -> None:
+    expected = np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4]], np.float32)
+    scores = np.array([[0.8, 0.2], [0.6, 0.4], [0.4, 0.6]], np.float32)
+    assert parity.flips(scores, expected, ["a", "b", "impulse"]) == 0.5
+    assert parity.flips(scores, expected, list(PROBES[:3])) == 0
 
 
 def test_what_is_not_a_number_is_refused_by_name() -> None:
     expected = np.zeros((2, 3), np.float32)
     values = np.array([[0, 0, 0], [0, np.nan, 0]], np.float32)
+    cell = parity.Entry("x", "scores", {})
     with pytest.raises(ParityError, match="x: scores is NaN or infinite on b"):
-        parity.compare("x", "scores", values, expected, values * 0, ["a", "b"], {})
+        parity.compare(cell, values, expected, values * 0, ["a", "b"])
     with pytest.raises(ParityError, match="shape"):
-        parity.compare("x", "scores", values[:1], expected, expected, ["a", "b"], {})
+        parity.compare(cell, values[:1], expected, expected, ["a", "b"])
 
 
-def test_relative_error_is_of_the_power_under_the_log(project: Path) -> None:
-    p = load_params().frontend
-    expected = np.array([[[-20.0, -60.0]]], np.float32)
-    louder = expected + np.float32(10 * np.log10(1.01))
-    np.testing.assert_allclose(parity.power_ratio(louder, expected, p), 0.01, rtol=1e-3)
+def test_a_tensor_that_a_file_lacks_is_told_and_its_gate_refused(project: Path) -> None:
+    params = load_params()
+    window = np.zeros((1, params.frontend.window_length), np.float32)
+    expected = parity.librosas(window, params.frontend)
+    (cell, *_) = parity.row("litert_int8", {}, expected, ["silence"], params.frontend)
+    assert (cell.stage, cell.max_rel) == ("frames", None)
+    refused = list(gate.parity_gates({"entries": [vars(cell)]}, params.gate))
+    assert [one.passed for one in refused] == [False]
+    assert "computes no float tensor named after frames" in refused[0].reason

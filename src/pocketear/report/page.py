@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from pocketear.report import cost, views
+from pocketear.report import cost, parity, views
 from pocketear.report.findings import Findings, dataset_hash
 from pocketear.report.wording import number, plural, runner_name, size
 from pocketear.report.worst import worst_clips
@@ -55,6 +55,7 @@ def _content(found: Findings) -> dict[str, Any]:
         "calibration": views.calibration(table, bins) if table is not None else None,
         "curves": list(views.training_curves(found.history)) if found.history is not None else [],
         "worst": worst_clips(found, runner),
+        **_parity(found),
         **_cost(found.latency),
         "alarms": views.alarm_curves(found.alarms) if found.alarms is not None else None,
         "clips": views.clip_counts(index) if index is not None else [],
@@ -63,6 +64,13 @@ def _content(found: Findings) -> dict[str, Any]:
         "params_yaml": yaml.safe_dump(found.params.model_dump(mode="json"), sort_keys=False),
         "versions": {name: version(name) for name in _PACKAGES},
     }
+
+
+def _parity(found: Findings) -> dict[str, Any]:
+    if not found.parity:
+        return {}
+    runtimes, stages = parity.matrix(found.parity, found.params.gate.model_dump())
+    return {"runtimes": runtimes, "stages": stages}
 
 
 def _cost(latency: dict[str, Any] | None) -> dict[str, Any]:

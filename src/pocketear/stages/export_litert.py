@@ -32,7 +32,7 @@ INPUT, OUTPUT = "waveform", "scores"
 _CALIBRATION_WINDOWS = 100
 # What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
 # the last layer, which costs nothing and where a score in steps of 1/256 would.
-_QUANTISED = r"^(?!.*(waveform|front_end|normalise|scores)).*"
+_QUANTISED = r"^(?!.*(waveform|front_end|normalise|logits|scores)).*"
 
 
 def convert(model: Any) -> bytes:

@@ -1,64 +1,78 @@
 """parity: the same windows through every runtime -> how far each is from the reference, and where.
 
-Two stages of the journey are compared. `features`: what the front-end says, against librosa.
-`scores`: what the whole model says, against Keras. The windows are real test clips and probes that
-break front-ends: digital silence, full-scale noise, clipping, an impulse, a whisper.
+A matrix of stages of the journey and runtimes. `frames` (windowed), `power`, `mel` and `features`
+(log-mel or MFCC) are held against librosa, `logits` and `scores` against Keras. The windows are
+real test clips and probes that break front-ends: digital silence, full-scale noise, clipping, an
+impulse, a whisper.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import command
+from pocketear import command, front_end
+from pocketear.agreement import PROBES, power_error, powers_of, probes, row_error, snr_db
 from pocketear.archive import replacing
 from pocketear.arrays import FeatureBatch, WindowBatch
 from pocketear.errors import ParityError
-from pocketear.front_end import reference
 from pocketear.params import FrontEndParams, Params, load_params
 from pocketear.progress import track
-from pocketear.runner import open_feature_runner, open_runner
+from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
 from pocketear.store import Store, open_store
 from pocketear.windows import cut_windows
 
-EXACT = ("keras", "litert_fp32", "litert_int8", "coreml_fp32")  # float32 front-ends
-LIMITS = {
-    "litert_fp32": {"max_abs": "max_fp32_error"},
-    "litert_int8": {"flips": "max_flips"},
-    "coreml_fp32": {"max_abs": "max_fp32_error"},
-    "coreml_fp16": {"max_abs": "max_fp16_error"},
-    "coreml_int8": {"flips": "max_flips"},
+FRONT_END = ("frames", "power", "mel", "features")
+NETWORK = ("logits", "scores")
+REFERENCE = "keras"  # of the network's stages; the front-end's is librosa
+ROUNDED = ("coreml_fp16", "coreml_int8")  # give the network its features in fp16
+# figure -> the limit of params.gate that judges it
+_FRONT_END_LIMIT = {"max_rel": "max_front_end_error"}
+_LIMITS: dict[tuple[str, str], dict[str, str]] = {
+    ("litert_fp32", "logits"): {"max_rel": "max_fp32_error"},
+    ("litert_fp32", "scores"): {"max_abs": "max_fp32_error"},
+    ("litert_int8", "scores"): {"flips": "max_flips"},
+    ("coreml_fp32", "logits"): {"max_rel": "max_fp32_error"},
+    ("coreml_fp32", "scores"): {"max_abs": "max_fp32_error"},
+    ("coreml_fp16", "logits"): {"max_rel": "max_fp16_error"},
+    ("coreml_fp16", "scores"): {"max_abs": "max_fp16_error"},
+    ("coreml_int8", "scores"): {"flips": "max_flips"},
 }
-PROBES = ("digital silence", "full-scale noise", "noise at -80 dBFS", "clipped sine", "impulse")
-_DB = 10 / np.log(10)  # decibels of a power ratio of e
+Steps = Mapping[str, FeatureBatch]  # stage -> (window, …)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell of the matrix. limits: figure -> the limit of params.gate that judges it."""
+    """One cell of the matrix. Figures are None where they cannot be told; `absent` says why.
+
+    max_abs: in the stage's own unit (features: dB or nepers); max_rel: see `relative_error`
+    flips: share of real clips with another label than the reference's; of scores only
+    limits: figure -> the limit of params.gate that judges it
+    """
 
     runtime: str
     stage: str
-    max_abs: float
-    max_rel: float
-    snr_db: float
-    flips: float
-    worst: str
     limits: dict[str, str]
+    max_abs: float | None = None
+    max_rel: float | None = None
+    snr_db: float | None = None
+    flips: float | None = None
+    worst: str = ""
+    absent: str = ""
 
 
-def probes(frontend: FrontEndParams, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Windows with known extremes, by name. Each (window_length,) float32."""
-    length, rng = frontend.window_length, np.random.default_rng(seed)
-    noise = rng.uniform(-1, 1, length)
-    impulse = np.zeros(length)
-    impulse[length // 2] = 1.0
-    sine = np.sin(2 * np.pi * 440 * np.arange(length) / frontend.sample_rate)
-    sounds = (np.zeros(length), noise, noise * 1e-4, np.clip(10 * sine, -1, 1), impulse)
-    return {name: sound.astype(np.float32) for name, sound in zip(PROBES, sounds, strict=True)}
+@dataclass(frozen=True)
+class Expected:
+    """What the references say of the same windows.
+
+    steps: by stage; frame_power: (window, frame, 1) sum over all bins of librosa's power
+    """
+
+    steps: Steps
+    frame_power: FeatureBatch
 
 
 def chosen_windows(store: Store, params: Params) -> tuple[list[str], WindowBatch]:
@@ -73,93 +87,126 @@ def chosen_windows(store: Store, params: Params) -> tuple[list[str], WindowBatch
     return list(windows), np.stack(list(windows.values()))
 
 
-def power_ratio(
-    features: FeatureBatch, expected: FeatureBatch, p: FrontEndParams
-) -> NDArray[np.float64]:
-    """Relative error of each coefficient.
+def librosas(windows: WindowBatch, p: FrontEndParams) -> Expected:
+    """The front-end's stages; of `power` the bins that the graph computes at all."""
+    rows = [
+        {"frames": front_end.reference_frames(window, p), **front_end.reference_steps(window, p)}
+        for window in windows
+    ]
+    steps = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
+    whole = steps["power"].sum(axis=-1, keepdims=True)
+    return Expected({**steps, "power": steps["power"][..., front_end.heard_bins(p)]}, whole)
 
-    log-mel: of the mel power under the log, so that dB and ln are judged alike. MFCC: relative to
-    the frame's largest coefficient, since a coefficient may be zero.
+
+def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) -> Steps:
+    """What a file computes at each stage, in librosa's layout and units; stages that it lacks lack.
+
+    raises: RunnerError if it cannot be run
     """
-    if p.kind == "log_mel":
-        scale = _DB if p.log == "db" else 1.0
-        return np.asarray(np.abs(np.expm1((features.astype(np.float64) - expected) / scale)))
-    largest = np.abs(expected).max(axis=-1, keepdims=True)
-    return np.asarray(np.abs(features.astype(np.float64) - expected) / np.maximum(largest, 1e-9))
+    tensors = open_tensor_runner(path)(windows)
+    steps = front_end.in_librosas_layout(
+        {scope: tensors[scope] for scope in front_end.SCOPES if scope in tensors}, p
+    )
+    if FEATURES in tensors:
+        shape = (len(windows), front_end.n_frames(p), front_end.n_coefficients(p))
+        steps["features"] = tensors[FEATURES].reshape(shape) * store.scale + store.mean
+    if LOGITS in tensors:
+        steps["logits"] = tensors[LOGITS].reshape(len(windows), -1)
+    return {**steps, "scores": open_runner(path)(windows)}
 
 
-def snr_db(values: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Signal to error ratio over everything; 200 where there is no error."""
-    error = float(np.square(values.astype(np.float64) - expected).sum())
-    signal = float(np.square(expected, dtype=np.float64).sum())
-    return 200.0 if error == 0 else float(min(200.0, 10 * np.log10(signal / error)))
+def relative_error(
+    stage: str, values: FeatureBatch, expected: Expected, p: FrontEndParams
+) -> NDArray[np.float64]:
+    """Of a power: relative to itself, as far as float32 goes (agreement.power_error); a log-mel is
+    judged by the power under the log, so that dB and ln are judged alike. Of anything else:
+    relative to the largest of its row (frame, or window), since a value may be zero.
+    """
+    wanted = expected.steps[stage]
+    if stage == "power":
+        return power_error(values, wanted, expected.frame_power)
+    loudest = expected.frame_power * front_end.mel_matrix(p).max()
+    if stage == "mel":
+        return power_error(values, wanted, loudest)
+    if stage == "features" and p.kind == "log_mel":
+        return power_error(powers_of(values, p), powers_of(wanted, p), loudest)
+    return row_error(values, wanted)
 
 
 def compare(
-    runtime: str,
-    stage: str,
-    values: NDArray[np.float32],
-    expected: NDArray[np.float32],
+    cell: Entry,
+    values: FeatureBatch,
+    expected: FeatureBatch,
     relative: NDArray[np.float64],
     names: list[str],
-    limits: dict[str, str],
 ) -> Entry:
-    """Judge one runtime at one stage; arrays have windows first.
+    """Fill in one cell; arrays have windows first.
 
     raises: ParityError if shapes differ, or a value is not finite
     """
+    where = f"{cell.runtime}: {cell.stage}"
     if values.shape != expected.shape:
-        raise ParityError(f"{runtime}: {stage} has shape {values.shape}, want {expected.shape}")
+        raise ParityError(f"{where} has shape {values.shape}, want {expected.shape}")
     if not np.isfinite(values).all():
         bad = names[int(np.argmin(np.isfinite(values).reshape(len(values), -1).all(axis=1)))]
-        raise ParityError(f"{runtime}: {stage} is NaN or infinite on {bad}")
-    error = np.abs(values.astype(np.float64) - expected).reshape(len(values), -1)
-    # of real clips: no label is right for a probe, so another one is no mistake
-    real = np.array([name not in PROBES for name in names])
-    flipped = (
-        (values.argmax(axis=-1) != expected.argmax(axis=-1))[real] if stage == "scores" else []
-    )
-    by_window = relative.reshape(len(values), -1) if stage == "features" else error
-    return Entry(
-        runtime=runtime,
-        stage=stage,
-        max_abs=float(error.max()),
+        raise ParityError(f"{where} is NaN or infinite on {bad}")
+    return replace(
+        cell,
+        max_abs=float(np.abs(values.astype(np.float64) - expected).max()),
         max_rel=float(relative.max()),
         snr_db=round(snr_db(values, expected), 2),
-        flips=float(np.mean(flipped)) if len(flipped) else 0.0,
-        worst=names[int(by_window.max(axis=1).argmax())],
-        limits=limits,
+        flips=flips(values, expected, names) if cell.stage == "scores" else None,
+        worst=names[int(relative.reshape(len(values), -1).max(axis=1).argmax())],
     )
 
 
-def features_entries(
-    files: dict[str, Path], names: list[str], windows: WindowBatch, store: Store, p: FrontEndParams
-) -> Iterator[Entry]:
-    """What the network hears in every runtime, its normalisation undone, against librosa."""
-    expected = np.stack([reference(window, p) for window in windows])
-    for runtime, path in track(files.items(), len(files), "parity of features"):
-        values = open_feature_runner(path)(windows) * store.scale + store.mean
-        relative = power_ratio(values, expected, p)
-        limits = {"max_rel": "max_front_end_error"} if runtime in EXACT else {}
-        yield compare(runtime, "features", values, expected, relative, names, limits)
+def flips(scores: FeatureBatch, expected: FeatureBatch, names: list[str]) -> float:
+    """Share of real clips that get another label: for a probe no label is right."""
+    real = np.array([name not in PROBES for name in names])
+    flipped = (scores.argmax(axis=-1) != expected.argmax(axis=-1))[real]
+    return float(flipped.mean()) if len(flipped) else 0.0
 
 
-def scores_entries(
-    files: dict[str, Path], names: list[str], windows: WindowBatch
+def limits(runtime: str, stage: str) -> dict[str, str]:
+    """What of a cell is judged, and by which limit of params.gate."""
+    if stage in FRONT_END:
+        return {} if stage == "features" and runtime in ROUNDED else _FRONT_END_LIMIT
+    return _LIMITS.get((runtime, stage), {})
+
+
+def row(
+    runtime: str, steps: Steps, expected: Expected, names: list[str], p: FrontEndParams
 ) -> Iterator[Entry]:
-    """Every other runtime against Keras, from waveform to probabilities."""
-    expected = open_runner(files["keras"])(windows)
-    for runtime, path in track(files.items(), len(files), "parity of scores"):
-        if runtime != "keras":
-            values = open_runner(path)(windows)
-            relative = np.abs(values.astype(np.float64) - expected)
-            yield compare(runtime, "scores", values, expected, relative, names, LIMITS[runtime])
+    """All cells of a runtime."""
+    for stage in (*FRONT_END, *NETWORK):
+        cell = Entry(runtime, stage, limits(runtime, stage))
+        if stage not in steps:
+            reason = f"the file computes no float tensor named after {stage}"
+            yield replace(cell, absent=f"{reason}; its converter joined it with another")
+        elif runtime != REFERENCE or stage in FRONT_END:
+            relative = relative_error(stage, steps[stage], expected, p)
+            yield compare(cell, steps[stage], expected.steps[stage], relative, names)
+
+
+def matrix(
+    files: Mapping[str, Path], names: list[str], windows: WindowBatch, store: Store, params: Params
+) -> Iterator[Entry]:
+    """Every cell. files: runtime -> its file, Keras's among them"""
+    p = params.frontend
+    expected = librosas(windows, p)
+    network = steps_of(files[REFERENCE], windows, store, p)
+    expected = replace(
+        expected, steps={**expected.steps, **{stage: network[stage] for stage in NETWORK}}
+    )
+    for runtime, path in track(files.items(), len(files), "parity"):
+        steps = network if runtime == REFERENCE else steps_of(path, windows, store, p)
+        yield from row(runtime, steps, expected, names, p)
 
 
 def model_files(models: Path, name: str) -> dict[str, Path]:
     """Runtime -> file, for all that is exported."""
     return {
-        "keras": models / "keras" / "model.keras",
+        REFERENCE: models / "keras" / "model.keras",
         **{f"litert_{v}": models / "litert" / f"{name}_{v}.tflite" for v in ("fp32", "int8")},
         **{
             f"coreml_{v}": models / "coreml" / f"{name}_{v}.mlpackage"
@@ -174,15 +221,13 @@ def main(features: Path, models: Path, out: Path) -> None:
     store = open_store(features)
     names, windows = chosen_windows(store, params)
     files = model_files(models, params.package.name)
-    entries = [
-        *features_entries(files, names, windows, store, params.frontend),
-        *scores_entries(files, names, windows),
-    ]
+    entries = list(matrix(files, names, windows, store, params))
     report = {"windows": names, "entries": [asdict(entry) for entry in entries]}
     with replacing(out) as fresh:
         fresh.write_text(json.dumps(report, indent=2) + "\n")
     for entry in entries:
-        print(f"parity: {entry.runtime} {entry.stage}: max {entry.max_abs:.2g}, {entry.worst}")
+        told = entry.absent or f"max {entry.max_abs:.2g}, {entry.max_rel:.2g} relative"
+        print(f"parity: {entry.runtime} {entry.stage}: {told}; worst {entry.worst or 'not known'}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""agreement: sounds with known extremes, and how far one runtime's values are from another's."""
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketear.arrays import FeatureBatch
+from pocketear.params import FrontEndParams
+
+PROBES = ("digital silence", "full-scale noise", "noise at -80 dBFS", "clipped sine", "impulse")
+# Of a frame's amplitude (-54 dB). 1e-4 of a power there is 1e-7 of the frame's amplitude, which is
+# as exact as float32 is (2**-23), however a frame is transformed (docs/decisions/0002).
+QUIET = 2e-3
+MOST_SNR_DB = 200.0  # what is told where there is no error
+Powers: TypeAlias = NDArray[np.floating[Any]]
+Errors: TypeAlias = NDArray[np.float64]
+
+
+def probes(frontend: FrontEndParams, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Windows with known extremes, by name. Each (window_length,) float32."""
+    length, rng = frontend.window_length, np.random.default_rng(seed)
+    noise = rng.uniform(-1, 1, length)
+    impulse = np.zeros(length)
+    impulse[length // 2] = 1.0
+    sine = np.sin(2 * np.pi * 440 * np.arange(length) / frontend.sample_rate)
+    sounds = (np.zeros(length), noise, noise * 1e-4, np.clip(10 * sine, -1, 1), impulse)
+    return {name: sound.astype(np.float32) for name, sound in zip(PROBES, sounds, strict=True)}
+
+
+def power_error(values: Powers, expected: Powers, loudest: Powers) -> Errors:
+    """Relative error of each power; one far below its frame is judged as if it were QUIET.
+
+    It is taken of amplitudes, where a DFT's rounding is the same for loud and quiet bins, and
+    doubled, which makes it the power's own.
+
+    values, expected: (…, frame, power); loudest: (…, frame, 1) the most that the frame could give
+    """
+    found, wanted, whole = (
+        np.sqrt(np.asarray(powers, np.float64)) for powers in (values, expected, loudest)
+    )
+    floor = np.maximum(QUIET * whole, np.finfo(np.float64).tiny)
+    return np.asarray(2 * np.abs(found - wanted) / np.maximum(wanted, floor))
+
+
+def row_error(values: FeatureBatch, expected: FeatureBatch) -> Errors:
+    """Error of each value relative to the largest of its row (the last axis)."""
+    largest = np.abs(expected.astype(np.float64)).max(axis=-1, keepdims=True)
+    error = np.abs(values.astype(np.float64) - expected)
+    return np.asarray(error / np.maximum(largest, np.finfo(np.float32).tiny))
+
+
+def powers_of(log_mel: FeatureBatch, frontend: FrontEndParams) -> NDArray[np.float64]:
+    """The mel powers under a log-mel, dB or nepers."""
+    scale = math.log(10) / 10 if frontend.log == "db" else 1.0
+    return np.exp(log_mel.astype(np.float64) * scale)
+
+
+def snr_db(values: FeatureBatch, expected: FeatureBatch) -> float:
+    """Signal to error ratio over everything; MOST_SNR_DB where there is no error."""
+    error = float(np.square(values.astype(np.float64) - expected).sum())
+    signal = float(np.square(expected, dtype=np.float64).sum())
+    if error == 0 or signal == 0:
+        return MOST_SNR_DB if error == 0 else -MOST_SNR_DB
+    return min(MOST_SNR_DB, 10 * math.log10(signal / error))
