@@ -26,6 +26,7 @@ def working_in(folder: Path) -> Iterator[None]:
 def make_exported(folder: Path) -> Path:
     """Twenty-four clips of noise and tones in three labels, and every exported file."""
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (folder / "data/negatives").mkdir(parents=True)
     with working_in(folder):
         _featurize()
         _build()

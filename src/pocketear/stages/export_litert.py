@@ -120,8 +120,8 @@ def validation_stream(
     waveform, sounds = alarms.mixed_recording(
         [store.waveform(row) for row in rows], truth, rate, params.seed
     )
-    scores = alarms.score_stream(run, waveform, window, params.listener.hop_length)
-    return alarms.Stream(scores, sounds, labels, rate, window, len(waveform) / rate)
+    scores, samples = alarms.score_stream(run, [waveform], window, params.listener.hop_length)
+    return alarms.Stream(scores, sounds, labels, rate, window, samples / rate)
 
 
 def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: Params) -> Settings:
