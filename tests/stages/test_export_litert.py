@@ -8,6 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from exported_project import working_in
+from mediapipe_client import mediapipe_classifier, mediapipe_scores
 from pocketear.errors import ExportError
 from pocketear.model_file import read_card
 from pocketear.runner import open_runner
@@ -53,6 +54,13 @@ def test_the_network_is_integer_and_the_front_end_float(exported: Path) -> None:
                 if "relu" in name:
                     assert kind == np.int8, name
     assert seen["front_end"] == {np.float32}
+
+
+def test_mediapipe_opens_it_and_its_scores_equal_litert(shipped: Path) -> None:
+    windows = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 24000)).astype(np.float32)
+    with mediapipe_classifier(shipped) as client:
+        found = mediapipe_scores(client, windows.reshape(-1), read_card(shipped))
+    np.testing.assert_array_equal(found, open_runner(shipped)(windows))
 
 
 def test_scores_are_those_of_keras(exported: Path) -> None:
