@@ -54,8 +54,9 @@ def _build() -> None:
     import keras
 
     from pocketear import model
-    from pocketear.clips import known_labels, write_labels
+    from pocketear.clips import known_labels
     from pocketear.params import load_params
+    from pocketear.stages import train
     from pocketear.store import open_store
 
     params, store = load_params(), open_store(Path("data/features"))
@@ -63,9 +64,8 @@ def _build() -> None:
     keras.utils.set_random_seed(1)
     normalisation = model.Normalisation(store.mean, store.scale)
     built = model.build(params.frontend, params.model, labels, normalisation)
-    Path("models/keras").mkdir(parents=True)
-    model.save(built, Path("models/keras/model.keras"))
-    write_labels(labels, Path("models/keras/labels.txt"))
+    Path("models").mkdir()
+    train.write_model(built, labels, Path("models/keras"))
 
 
 def _export() -> None:

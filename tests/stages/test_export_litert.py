@@ -76,7 +76,8 @@ def test_the_card_says_what_the_file_needs(shipped: Path) -> None:
     assert card.labels == ("background", "cry", "laugh")
     assert (card.sample_rate, card.window_length) == (16000, 24000)
     assert set(card.listener.thresholds) == {"cry", "laugh"}
-    assert set(card.made_from) == {"dataset", "weights", "params"}
+    code = {"training code", "export code"}
+    assert set(card.made_from) == {"dataset", "weights", "params"} | code
     assert card.variant in shipped.name
 
 
