@@ -27,7 +27,8 @@ def variant_key(root: Path, *choices: object) -> str:
 def make_copy(root: Path, copy: Path, overrides: Sequence[str], cache: Path | None = None) -> Path:
     """A copy of the project in the folder `copy`, with other parameters.
 
-    One that is there is gone on with. What `data.path` names is not copied: it is linked.
+    One that is there is gone on with. Recordings that params.yaml names are not copied: they are
+    linked.
     cache: of DVC; by default the project's own, so that nothing is made twice
     """
     if not (copy / ".dvc/config.local").exists():
@@ -51,12 +52,13 @@ def _own_files(root: Path) -> list[str]:
 
 def _link_data(root: Path, copy: Path) -> None:
     params = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))
-    path = params.get("data", {}).get("path", "")
-    target = Path(os.path.normpath(root / path))
-    place = Path(os.path.normpath(copy / path))
-    if path and target.exists() and not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(target)
+    for section, name in (("data", "path"), ("evaluate", "negatives")):
+        path = params.get(section, {}).get(name, "")
+        target = Path(os.path.normpath(root / path))
+        place = Path(os.path.normpath(copy / path))
+        if path and target.exists() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(target)
 
 
 def _git_init(copy: Path) -> None:

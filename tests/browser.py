@@ -94,7 +94,7 @@ def open_tab(url: str, *flags: str, size: str = "1000,900") -> Iterator[Tab]:
 def _address(profile: Path) -> str:
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
-        with contextlib.suppress(OSError, ValueError, StopIteration):
+        with contextlib.suppress(OSError, ValueError, LookupError, StopIteration):
             port = int((profile / "DevToolsActivePort").read_text().splitlines()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
                 pages = json.load(answer)

@@ -26,6 +26,7 @@ def working_in(folder: Path) -> Iterator[None]:
 def make_exported(folder: Path) -> Path:
     """Twenty-four clips of noise and tones in three labels, and every exported file."""
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (folder / "data/negatives").mkdir(parents=True)
     with working_in(folder):
         _featurize()
         _build()
@@ -53,8 +54,9 @@ def _build() -> None:
     import keras
 
     from pocketear import model
-    from pocketear.clips import known_labels, write_labels
+    from pocketear.clips import known_labels
     from pocketear.params import load_params
+    from pocketear.stages import train
     from pocketear.store import open_store
 
     params, store = load_params(), open_store(Path("data/features"))
@@ -62,9 +64,8 @@ def _build() -> None:
     keras.utils.set_random_seed(1)
     normalisation = model.Normalisation(store.mean, store.scale)
     built = model.build(params.frontend, params.model, labels, normalisation)
-    Path("models/keras").mkdir(parents=True)
-    model.save(built, Path("models/keras/model.keras"))
-    write_labels(labels, Path("models/keras/labels.txt"))
+    Path("models").mkdir()
+    train.write_model(built, labels, Path("models/keras"))
 
 
 def _export() -> None:

@@ -46,7 +46,7 @@ def write_reported(root, *, labels=LABELS, seconds=1.0, paths=None, skill=3.0, s
     aside = pd.DataFrame({"path": ["data/quiet.wav"], "reason": ["too quiet: -93.0 dBFS"]})
     aside.to_csv(reports / "validation/set_aside.csv", index=False)
     for name, content in {
-        "metrics": metrics, "parity": parity, "latency": latency, "verdict": gate.judge(gates),
+        "metrics": metrics, "parity": parity, "latency": latency, "verdict": gate.judge(gates, []),
         "validation/validation": validation,
     }.items():  # fmt: skip
         (reports / f"{name}.json").write_text(json.dumps(content))

@@ -2,13 +2,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from pocketear.alarms import (
     Sound,
     Stream,
+    alarms_of,
     choose_thresholds,
     misses_and_false_alarms,
     mixed_recording,
+    poisson_high,
     score_stream,
     settings_for,
     stream_events,
@@ -41,28 +44,26 @@ def test_clips_are_joined_with_where_they_sound() -> None:
     assert {sound.label for sound in sounds} == {"a", "b", "c"}
 
 
-def test_a_scored_recording_has_the_events_of_the_stream() -> None:
+@pytest.mark.parametrize("cuts", [(), (WINDOW // 3, WINDOW * 7 + 1, WINDOW * 33)])
+def test_a_scored_recording_has_the_events_of_the_stream(cuts: tuple[int, ...]) -> None:
     waveform = np.random.default_rng(5).normal(0, 0.3, SAMPLE_RATE * 20).astype(np.float32)
     waveform[WINDOW * 30 : WINDOW * 40] = 0
 
     def run(windows):
-        loud = np.abs(windows[:, ::97]).mean(axis=1)
-        loud = (loud - loud.min()) / np.ptp(loud) if len(loud) > 1 else 0.5 + (loud - 0.24) * 9
+        loud = 0.5 + (np.abs(windows[:, ::97]).mean(axis=1) - 0.24) * 9
         return np.stack([1 - loud, loud, 0 * loud], axis=1).astype(np.float32)
 
-    def one_by_one(windows):
-        return np.concatenate([run(window[np.newaxis]) for window in windows])
-
     card = tiny_card(min_seconds=0.0)
-    scores = score_stream(one_by_one, waveform, WINDOW, HOP)
+    scores, samples = score_stream(run, np.split(waveform, cuts), WINDOW, HOP)
+    assert samples == len(waveform)
     found = stream_events(Stream(scores, (), LABELS, SAMPLE_RATE, WINDOW, 20.0), card.listener)
     assert len(found) > 3
-    assert found == [event for event in listen(one_by_one, card, [waveform]) if event.ended]
+    assert found == [event for event in listen(run, card, [waveform]) if event.ended]
 
 
 def test_a_recording_shorter_than_a_window_is_refused() -> None:
     with pytest.raises(RunnerError, match="has no whole window"):
-        score_stream(lambda windows: windows, np.zeros(WINDOW - 1, np.float32), WINDOW, HOP)
+        score_stream(lambda windows: windows, [np.zeros(WINDOW - 1, np.float32)], WINDOW, HOP)
 
 
 def test_misses_and_false_alarms_are_counted_as_a_user_would() -> None:
@@ -71,12 +72,41 @@ def test_misses_and_false_alarms_are_counted_as_a_user_would() -> None:
     scores = np.full(60, 0.1)
     scores[10] = 0.9  # heard
     scores[50] = 0.8  # false
-    found = misses_and_false_alarms(stream(scores, [cry, missed]), plain(), [0.85, 0.75])
+    found = misses_and_false_alarms([stream(scores, [cry, missed])], plain(), [0.85, 0.75])
     high, low = [point for point in found if point.label == "crying_baby"]
     assert (high.misses, high.false_alarms_per_hour) == (0.5, 0.0)
     assert low.misses == 0.5
     assert low.false_alarms_per_hour == pytest.approx(3600 / (56 * HOP_S))
     assert next(point for point in found if point.label == "laughing").misses is None
+
+
+def test_what_the_thresholds_cost_is_counted_over_all_recordings() -> None:
+    cry, laugh = (
+        Sound(label, at * HOP_S, (at + 2) * HOP_S)
+        for label, at in (("crying_baby", 10), ("laughing", 30))
+    )
+    background = Sound("background", 40 * HOP_S, 60 * HOP_S)
+    scores = np.full(60, 0.1)
+    scores[[10, 30, 50]] = 0.9  # heard; a confusion with a laugh; false
+    negative = np.full(720, 0.1)
+    negative[[100, 200]] = 0.9  # false, both
+    streams = [stream(scores, [cry, laugh, background]), stream(negative)]
+    found = alarms_of(streams, plain())
+    assert found.misses == {"crying_baby": 0.0, "laughing": 1.0}
+    assert found.false_alarms == 3
+    assert found.quiet_hours == pytest.approx((60 - 4 + 720) * HOP_S / 3600)
+    assert found.false_alarms_per_hour_high == pytest.approx(7.7537 / found.quiet_hours, rel=1e-4)
+
+
+def test_without_sound_to_ignore_there_is_no_rate() -> None:
+    found = alarms_of([stream([0.9] * 8, [Sound("laughing", 0, 8 * HOP_S)])], plain())
+    assert (found.false_alarms, found.quiet_hours) == (0, 0.0)
+    assert found.false_alarms_per_hour_high is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+def test_the_bound_of_a_count_is_where_so_few_become_improbable(count: int) -> None:
+    assert poisson.cdf(count, poisson_high(count)) == pytest.approx(0.05)
 
 
 def test_the_lowest_threshold_that_keeps_to_the_rate_is_chosen() -> None:

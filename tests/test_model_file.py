@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediapipe_client import mediapipe_classifier, mediapipe_scores, rows_of
 from pocketear.errors import RunnerError
 from pocketear.model_file import (
     card_for,
@@ -94,32 +95,6 @@ def test_metadata_is_what_mediapipe_reads_of_it(file: Path) -> None:
     assert file_.type == schema.AssociatedFileType.TENSOR_AXIS_LABELS
 
 
-def classifier(file: Path, **more):
-    audio = pytest.importorskip("mediapipe.tasks.python.audio")
-    base = pytest.importorskip("mediapipe.tasks.python").BaseOptions
-    options = audio.AudioClassifierOptions(base_options=base(model_asset_path=str(file)), **more)
-    try:
-        return audio.AudioClassifier.create_from_options(options)
-    except OSError as error:  # libEGL.so.1: MediaPipe wants a graphics library even for sound
-        pytest.skip(f"MediaPipe cannot start: {error}; apt-get install libegl1 libgles2")
-
-
-def mediapipe_scores(client, waveform: np.ndarray) -> np.ndarray:
-    from mediapipe.tasks.python.components.containers import AudioData
-
-    return rows_of(client.classify(AudioData.create_from_array(waveform, SAMPLE_RATE)))
-
-
-def rows_of(results: list) -> np.ndarray:
-    """(window, label) scores of MediaPipe's results, by label name."""
-    rows = []
-    for result in results:
-        categories = result.classifications[0].categories
-        scores = {category.category_name: category.score for category in categories}
-        rows.append([scores[label] for label in LABELS])
-    return np.asarray(rows, np.float32)
-
-
 def test_mediapipes_stream_mode_scores_equal_litert(file: Path) -> None:
     audio = pytest.importorskip("mediapipe.tasks.python.audio")
     from mediapipe.tasks.python.components.containers import AudioData
@@ -130,17 +105,17 @@ def test_mediapipes_stream_mode_scores_equal_litert(file: Path) -> None:
         "result_callback": lambda result, _: found.append(result),
     }
     waveform, block = batch.reshape(-1), WINDOW // 4
-    with classifier(file, **stream) as client:
+    with mediapipe_classifier(file, **stream) as client:
         for start in range(0, len(waveform), block):
             piece = AudioData.create_from_array(waveform[start : start + block], SAMPLE_RATE)
             client.classify_async(piece, start * 1000 // SAMPLE_RATE)
-    np.testing.assert_array_equal(rows_of(found), litert_runner(file)(batch))
+    np.testing.assert_array_equal(rows_of(found, LABELS), litert_runner(file)(batch))
 
 
 def test_mediapipe_opens_it_and_scores_equal_litert(file: Path) -> None:
     batch = windows(10)
-    with classifier(file) as client:
-        found = mediapipe_scores(client, batch.reshape(-1))
+    with mediapipe_classifier(file) as client:
+        found = mediapipe_scores(client, batch.reshape(-1), tiny_card())
     np.testing.assert_array_equal(found, litert_runner(file)(batch))
 
 
@@ -151,12 +126,13 @@ def test_real_clips_through_mediapipe_equal_litert(file: Path, esc10: Path) -> N
     from pocketear.windows import cut_windows
 
     run = litert_runner(file)
-    with classifier(file) as client:
+    with mediapipe_classifier(file) as client:
         for clip in clips:
             waveform = load_waveform(clip, SAMPLE_RATE)
             waveform = waveform[: len(waveform) // WINDOW * WINDOW]  # MediaPipe pads the rest
             expected = run(cut_windows(waveform, WINDOW, WINDOW))
-            np.testing.assert_array_equal(mediapipe_scores(client, waveform), expected)
+            found = mediapipe_scores(client, waveform, tiny_card())
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_reading_a_card_loads_nothing_heavy(file: Path) -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,41 +9,9 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from pocketear.code import modules_of
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-# They make no numbers (the values in params are tracked by `params:`): a change of them, or of how
-# MLflow is told, trains no model again.
-FREE = {
-    *("params.py", "command.py", "errors.py", "arrays.py", "progress.py", "__init__.py"),
-    *("tracking.py", "delivery.py", "provenance.py", "journal.py", "figures.py"),
-}
-
-
-@cache
-def imports(path: Path) -> frozenset[Path]:
-    """First-party modules that a file imports, anywhere in it."""
-    found: set[Path] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            base = ROOT / "src" / Path(*name.split("."))
-            found |= {p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()}
-    return frozenset(found)
-
-
-def closure(path: Path) -> set[Path]:
-    seen: set[Path] = set()
-    todo = [path]
-    while todo:
-        one = todo.pop()
-        if one not in seen:
-            seen.add(one)
-            todo.extend(imports(one))
-    return seen
 
 
 def section(stage: str, key: str) -> list[str]:
@@ -58,11 +25,7 @@ def outputs(stage: str) -> list[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_module_that_a_stage_imports_is_in_its_deps(stage: str) -> None:
     package = ROOT / "src" / "pocketear"
-    needed = {
-        path.relative_to(ROOT).as_posix()
-        for path in closure(package / "stages" / f"{stage}.py")
-        if path.name not in FREE
-    }
+    needed = {f"src/pocketear/{path.relative_to(package)}" for path in modules_of(stage)}
     deps = section(stage, "deps")
     missing = {n for n in needed if not any(n == dep or n.startswith(dep + "/") for dep in deps)}
     assert not missing, f"{stage}: add to deps: {sorted(missing)}"
@@ -107,7 +70,7 @@ def test_every_params_section_that_a_stage_reads_is_declared(stage: str) -> None
     read = sections_read(tree)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for path in closure(own) - {own}:
+    for path in set(modules_of(stage)) - {own}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in names and takes_params(node):
                 read |= sections_read(node)

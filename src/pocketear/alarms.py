@@ -1,11 +1,11 @@
 """alarms: thresholds for a stated rate of false alarms, and what any threshold costs.
 
-Measured as a phone would meet it: on a long recording, made of clips joined end to end, through
-the listener with its smoothing, hysteresis and pauses.
+Measured as a phone would meet it: on long recordings, made of clips joined end to end or named by
+the user, through the listener with its smoothing, hysteresis and pauses.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from pocketear.arrays import Scores, Waveform
 from pocketear.errors import RunnerError
-from pocketear.listener import Event, Listener, Run
+from pocketear.listener import Event, Listener, Run, WindowBuffer
 from pocketear.model_file import ListenerSettings
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # for an alarm at a label that is less likely than not.
 _GRID = tuple(percent / 100 for percent in range(99, 49, -1))
 _NOT_CHOSEN = 1.0
-_BATCH = 64  # windows scored at once
 _SECONDS_PER_HOUR = 3600.0
+_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ class Point:
     threshold: float
     misses: float | None
     false_alarms_per_hour: float
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """What the thresholds inside a file cost.
+
+    misses: share of each label's sounds with no event, of the labels that sound
+    false_alarms: events in `quiet_hours`, which is sound in which nothing should be told of
+    false_alarms_per_hour_high: what their rate stays below, with 95 % confidence; None without
+        such sound
+    """
+
+    misses: Mapping[str, float]
+    false_alarms: int
+    quiet_hours: float
+    false_alarms_per_hour_high: float | None
 
 
 @dataclass(frozen=True)
@@ -78,15 +94,22 @@ def mixed_recording(
     return np.concatenate([waveforms[index] for index in order]), tuple(sounds)
 
 
-def score_stream(run: Run, waveform: Waveform, window_length: int, hop_length: int) -> Scores:
-    """(window, label): what `listen` would see of a recording of at least one window."""
-    if len(waveform) < window_length:
-        raise RunnerError(f"listener: a recording of {len(waveform)} samples has no whole window")
-    windows = np.lib.stride_tricks.sliding_window_view(waveform, window_length)[::hop_length]
-    starts = range(0, len(windows), _BATCH)
-    scores = np.concatenate([run(windows[start : start + _BATCH]) for start in starts])
-    scores[~windows.any(axis=1)] = 0
-    return scores
+def score_stream(
+    run: Run, blocks: Iterable[Waveform], window_length: int, hop_length: int
+) -> tuple[Scores, int]:
+    """What `listen` would see of a recording in blocks: (window, label), and how many samples.
+
+    raises: RunnerError if it has no whole window
+    """
+    buffer, rows, samples = WindowBuffer(window_length, hop_length), [], 0
+    for block in blocks:
+        samples += len(block)
+        for window in buffer.push(block):
+            scores = run(window[np.newaxis])[0]
+            rows.append(scores if window.any() else np.zeros_like(scores))
+    if not rows:
+        raise RunnerError(f"listener: a recording of {samples} samples has no whole window")
+    return np.stack(rows), samples
 
 
 def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings:
@@ -111,14 +134,46 @@ def stream_events(stream: Stream, settings: ListenerSettings) -> list[Event]:
 
 
 def misses_and_false_alarms(
-    stream: Stream, settings: ListenerSettings, thresholds: Sequence[float] = _GRID
+    streams: Sequence[Stream], settings: ListenerSettings, thresholds: Sequence[float] = _GRID
 ) -> list[Point]:
-    """The curve of every label that can sound, at each of `thresholds` in turn."""
+    """The curve of every label that can sound, over all `streams`, at each threshold in turn."""
     points = []
     for threshold in thresholds:
-        events = stream_events(stream, _all_at(settings, threshold))
-        points += [_point(stream, events, label, threshold) for label in settings.thresholds]
+        heard = _heard(streams, _all_at(settings, threshold))
+        points += [_point(heard, label, threshold) for label in settings.thresholds]
     return points
+
+
+def alarms_of(streams: Sequence[Stream], settings: ListenerSettings) -> Alarms:
+    """What `settings` cost over all `streams`.
+
+    False are the events that meet no sound of any label that can sound: to take one of those for
+    another is a confusion, which accuracy judges; how often they follow each other in a recording
+    made of test clips says nothing of an hour in the field.
+    """
+    heard = _heard(streams, settings)
+    points = [_point(heard, label, limit) for label, limit in settings.thresholds.items()]
+    false, quiet_hours = 0, 0.0
+    for stream, events in heard:
+        sounds = [sound for sound in stream.sounds if sound.label in settings.thresholds]
+        false += sum(not any(_meet(sound, event) for sound in sounds) for event in events)
+        quiet_hours += _hours_without(stream, sounds)
+    return Alarms(
+        misses={point.label: point.misses for point in points if point.misses is not None},
+        false_alarms=false,
+        quiet_hours=quiet_hours,
+        false_alarms_per_hour_high=poisson_high(false) / quiet_hours if quiet_hours > 0 else None,
+    )
+
+
+def poisson_high(count: int) -> float:
+    """The mean that a Poisson process with `count` events stays below, with 95 % confidence.
+
+    source: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936)
+    """
+    from scipy.special import gammaincinv
+
+    return float(gammaincinv(count + 1, _CONFIDENCE))
 
 
 def choose_thresholds(
@@ -130,7 +185,7 @@ def choose_thresholds(
     alarms: a label that is shut off helps nobody, and evaluate says what it costs. With a stream
     shorter than an hour / rate, to keep to it means no false alarm at all.
     """
-    points = misses_and_false_alarms(stream, settings)
+    points = misses_and_false_alarms([stream], settings)
     chosen = {
         label: _lowest([p for p in points if p.label == label], false_alarms_per_hour)
         for label in settings.thresholds
@@ -151,14 +206,29 @@ def _all_at(settings: ListenerSettings, threshold: float) -> ListenerSettings:
     return replace(settings, thresholds=dict.fromkeys(settings.thresholds, threshold))
 
 
-def _point(stream: Stream, events: Iterable[Event], label: str, threshold: float) -> Point:
-    own = [event for event in events if event.label == label]
-    sounds = [sound for sound in stream.sounds if sound.label == label]
-    missed = sum(not any(_meet(sound, event) for event in own) for sound in sounds)
-    false = sum(not any(_meet(sound, event) for sound in sounds) for event in own)
+def _heard(
+    streams: Sequence[Stream], settings: ListenerSettings
+) -> list[tuple[Stream, list[Event]]]:
+    return [(stream, stream_events(stream, settings)) for stream in streams]
+
+
+def _point(heard: Iterable[tuple[Stream, list[Event]]], label: str, threshold: float) -> Point:
+    missed = sounding = false = 0
+    hours = 0.0
+    for stream, events in heard:
+        own = [event for event in events if event.label == label]
+        sounds = [sound for sound in stream.sounds if sound.label == label]
+        missed += sum(not any(_meet(sound, event) for event in own) for sound in sounds)
+        false += sum(not any(_meet(sound, event) for sound in sounds) for event in own)
+        sounding += len(sounds)
+        hours += _hours_without(stream, sounds)
+    rate = false / hours if hours > 0 else 0.0
+    return Point(label, threshold, missed / sounding if sounding else None, rate)
+
+
+def _hours_without(stream: Stream, sounds: Iterable[Sound]) -> float:
     quiet = stream.seconds - sum(sound.end_s - sound.start_s for sound in sounds)
-    rate = false * _SECONDS_PER_HOUR / quiet if quiet > 0 else 0.0
-    return Point(label, threshold, missed / len(sounds) if sounds else None, rate)
+    return max(0.0, quiet) / _SECONDS_PER_HOUR
 
 
 def _meet(sound: Sound, event: Event) -> bool:

@@ -160,6 +160,7 @@ class EvaluateParams(Section):
     hop_length: PositiveInt
     bootstrap: PositiveInt
     calibration_bins: PositiveInt
+    negatives: Annotated[Path, Field(strict=False)]
 
 
 class ListenerParams(Section):
@@ -211,6 +212,8 @@ class GateParams(Section):
     max_drop: Share
     max_label_drop: Share
     max_calibration_error: Share
+    max_miss_rate: Share
+    max_false_alarms_per_hour: PositiveFloat
     max_front_end_error: PositiveFloat
     max_fp32_error: PositiveFloat
     max_fp16_error: PositiveFloat

@@ -4,9 +4,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.metrics import accuracy_score
 
 from exported_project import working_in
+from pocketear.alarms import Stream
+from pocketear.errors import DataError, RunnerError
 from pocketear.params import load_params
 from pocketear.runner import open_runner
 from pocketear.stages import evaluate
@@ -51,6 +54,52 @@ def test_a_clips_scores_are_the_mean_over_its_windows(evaluated: Path, exported:
     expected = run(np.stack([waveform[s : s + 24000] for s in starts])).mean(axis=0)
     scores = row[[f"score_{label}" for label in ("background", "cry", "laugh")]]
     np.testing.assert_allclose(scores.to_numpy(float), expected, atol=1e-6)
+
+
+def test_what_the_listener_misses_and_tells_falsely_is_counted(
+    evaluated: Path, exported: Path
+) -> None:
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert [name for name in RUNNERS if "alarms" in metrics[name]] == ["litert_int8"]
+    alarms = metrics["litert_int8"]["alarms"]
+    store = open_store(exported / "data/features")
+    quiet = store.index.query("split == 'test' and label == 'background'")["samples"].sum()
+    assert alarms["quiet_hours"] == pytest.approx(quiet / 16_000 / 3600)
+    assert set(alarms["misses"]) == {"cry", "laugh"}
+    curve = pd.read_csv(evaluated / "evaluation/alarms.csv")
+    assert set(curve["label"]) == {"cry", "laugh"}
+
+
+def streams_with(negatives: Path) -> list[Stream]:
+    params = load_params()
+    named = params.evaluate.model_copy(update={"negatives": negatives})
+    model, store = Path("models/litert/cry_laugh_int8.tflite"), open_store(Path("data/features"))
+    return evaluate.alarm_streams(model, store, params.model_copy(update={"evaluate": named}))
+
+
+def test_every_negative_recording_is_heard_from_end_to_end(exported: Path, tmp_path: Path) -> None:
+    place = tmp_path / "negatives"
+    (place / "nights").mkdir(parents=True)
+    (place / "README.md").write_text("notes")
+    noise = np.random.default_rng(1).normal(0, 0.1, (8_000 * 70, 2))
+    soundfile.write(place / "nights/one.flac", noise, 8_000)
+    soundfile.write(place / "two.wav", noise[: 8_000 * 5, 0], 8_000)
+    assert [path.name for path in evaluate.negatives(place)] == ["one.flac", "two.wav"]
+    with working_in(exported):
+        mixed, *named = streams_with(place)
+    assert len(mixed.sounds) == 6
+    assert [stream.sounds for stream in named] == [(), ()]
+    assert [stream.seconds for stream in named] == pytest.approx([70, 5], abs=0.01)
+    assert [len(stream.scores) for stream in named] == [(70 * 2 - 3) + 1, (5 * 2 - 3) + 1]
+
+
+def test_negatives_that_are_not_there_or_too_short_say_so(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none: not found; evaluate.negatives in params.yaml"):
+        evaluate.negatives(tmp_path / "none")
+    soundfile.write(tmp_path / "short.wav", np.zeros(100), 16_000)
+    refusal = r"short.wav: .* 100 samples has no whole window"
+    with working_in(exported), pytest.raises(RunnerError, match=refusal):
+        streams_with(tmp_path / "short.wav")
 
 
 def test_plots_are_what_dvc_can_draw(evaluated: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from exported_project import working_in
+from mediapipe_client import mediapipe_classifier, mediapipe_scores
 from pocketear.errors import ExportError
 from pocketear.model_file import read_card
 from pocketear.runner import open_runner
@@ -55,6 +56,13 @@ def test_the_network_is_integer_and_the_front_end_float(exported: Path) -> None:
     assert seen["front_end"] == {np.float32}
 
 
+def test_mediapipe_opens_it_and_its_scores_equal_litert(shipped: Path) -> None:
+    windows = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 24000)).astype(np.float32)
+    with mediapipe_classifier(shipped) as client:
+        found = mediapipe_scores(client, windows.reshape(-1), read_card(shipped))
+    np.testing.assert_array_equal(found, open_runner(shipped)(windows))
+
+
 def test_scores_are_those_of_keras(exported: Path) -> None:
     models = exported / "models"
     windows = np.random.default_rng(1).uniform(-0.5, 0.5, (8, 24000)).astype(np.float32)
@@ -68,7 +76,8 @@ def test_the_card_says_what_the_file_needs(shipped: Path) -> None:
     assert card.labels == ("background", "cry", "laugh")
     assert (card.sample_rate, card.window_length) == (16000, 24000)
     assert set(card.listener.thresholds) == {"cry", "laugh"}
-    assert set(card.made_from) == {"dataset", "weights", "params"}
+    code = {"training code", "export code"}
+    assert set(card.made_from) == {"dataset", "weights", "params"} | code
     assert card.variant in shipped.name
 
 
@@ -111,6 +120,6 @@ def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
         settings = read_card(Path("models/litert/cry_laugh_int8.tflite")).listener
     for label, threshold in settings.thresholds.items():
         if threshold < 1:
-            points = alarms.misses_and_false_alarms(stream, settings, [threshold])
+            points = alarms.misses_and_false_alarms([stream], settings, [threshold])
             rate = next(p.false_alarms_per_hour for p in points if p.label == label)
             assert rate <= params.listener.false_alarms_per_hour

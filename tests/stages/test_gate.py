@@ -35,12 +35,13 @@ def test_a_refusal_says_which_gate_and_by_how_much() -> None:
 
 def test_the_verdict_holds_every_reason() -> None:
     gates = [gate.at_most("a", 1, 2), gate.at_most("b", 1, 1), gate.at_most("c", 1, 3)]
-    found = gate.judge(gates)
+    found = gate.judge(gates, [])
     assert not found["accepted"]
     assert [reason.split(":")[0] for reason in found["reasons"]] == ["a", "c"]
-    assert gate.judge(gates[1:2]) == {
+    assert gate.judge(gates[1:2], ["d: no such sound"]) == {
         "accepted": True,
         "reasons": [],
+        "absent": ["d: no such sound"],
         "gates": [json.loads(json.dumps(vars(gates[1])))],
     }
 
@@ -59,6 +60,49 @@ def test_losing_one_label_is_refused_by_name(figures: dict[str, Any], project: P
     refused = [g for g in gate.accuracy_gates(metrics, ["litert_int8"], limits) if not g.passed]
     assert [g.name for g in refused] == ["litert_int8.recall_drop"]
     assert "label laugh" in refused[0].reason
+
+
+def alarm_gates(**alarms: Any) -> dict[str, gate.Gate]:
+    from pocketear.params import load_params
+
+    metrics = {"litert_int8": {"alarms": alarms} if alarms else {}}
+    gates = gate.alarm_gates(metrics, "litert_int8", load_params().gate)
+    return {one.name.partition(".")[2]: one for one in gates}
+
+
+def test_a_label_that_is_missed_is_refused_by_name(project: Path) -> None:
+    gates = alarm_gates(
+        misses={"cry": 0.1, "laugh": 0.75}, false_alarms=0, quiet_hours=2.0,
+        false_alarms_per_hour_high=1.5,
+    )  # fmt: skip
+    assert not gates["miss_rate"].passed
+    assert "label laugh" in gates["miss_rate"].reason
+    assert gates["false_alarms_per_hour"].passed
+
+
+def test_false_alarms_are_refused_with_how_long_was_listened(project: Path) -> None:
+    gates = alarm_gates(
+        misses={"cry": 0.1}, false_alarms=9, quiet_hours=0.05, false_alarms_per_hour_high=314.0
+    )
+    refused = gates["false_alarms_per_hour"]
+    assert not refused.passed
+    assert "9 in 3.0 min of sound to ignore, so below this with 95 % confidence" in refused.reason
+
+
+def test_without_sound_to_ignore_the_gate_is_absent_for_a_reason(project: Path) -> None:
+    alarms = {"misses": {"cry": 0.1}, "false_alarms": 0, "quiet_hours": 0.0,
+              "false_alarms_per_hour_high": None}  # fmt: skip
+    assert list(alarm_gates(**alarms)) == ["miss_rate"]
+    told = gate.not_judged({"litert_int8": {"alarms": alarms}}, "litert_int8")
+    assert len(told) == 1
+    assert "no sound in which an alarm would be false" in told[0]
+
+
+def test_alarms_that_were_not_measured_are_refused(project: Path) -> None:
+    gates = alarm_gates()
+    assert len(gates) == 2
+    assert not any(one.passed for one in gates.values())
+    assert gate.not_judged({"litert_int8": {}}, "litert_int8") == []
 
 
 def phone_gates(latency: dict[str, Any]) -> dict[str, gate.Gate]:

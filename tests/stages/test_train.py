@@ -106,7 +106,7 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
     assert [run.returncode for run in runs.values()] == [0, 0], lines
     made = [{p.relative_to(out): p.read_bytes() for p in Path(out).rglob("*.*")} for out in runs]
     assert sorted(path.name for path in made[0]) == [
-        "history.csv", "labels.txt", "model.keras",
+        "code.sha256", "history.csv", "labels.txt", "model.keras",
     ]  # fmt: skip
     assert made[0] == made[1]
     assert Path("a/keras/labels.txt").read_text().split() == list(LABELS)

@@ -10,6 +10,7 @@ from pocketear.errors import PackagingError
 from pocketear.model_file import card_json, read_card
 
 _STATIC = Path(__file__).parent / "static"
+_BASE_CSS = Path(__file__).parents[1] / "report/templates/base.css"  # looks like the report
 _LOOPBACK = "127.0.0.1"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -35,7 +36,7 @@ def demo_files(model: Path, client: Path) -> Files:
     raises: RunnerError if the model cannot be read
     """
     card = card_json(read_card(model)).encode()
-    files = {f"/{path.name}": path for path in sorted(_STATIC.iterdir())}
+    files = {f"/{path.name}": path for path in (*sorted(_STATIC.iterdir()), _BASE_CSS)}
     files |= {"/tasks-audio/audio_bundle.mjs": client / "audio_bundle.mjs"}
     files |= {f"/tasks-audio/wasm/{path.name}": path for path in (client / "wasm").iterdir()}
     served = {

@@ -58,6 +58,7 @@ def _content(found: Findings) -> dict[str, Any]:
         **_parity(found),
         **_cost(found.latency),
         "alarms": views.alarm_curves(found.alarms) if found.alarms is not None else None,
+        "alarms_told": views.alarms_told((found.metrics or {}).get(runner, {})),
         "clips": views.clip_counts(index) if index is not None else [],
         "set_aside": views.set_aside_rows(found.set_aside) if found.set_aside is not None else [],
         "dataset_hash": dataset_hash(index) if index is not None else "",

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pocketear.metrics import confusion
 from pocketear.report import charts
 from pocketear.report.findings import Findings, score_columns
-from pocketear.report.wording import SHARES, gate_name, number, runner_name
+from pocketear.report.wording import SHARES, gate_name, number, plural, runner_name
 
 _TICK = 0.75  # where the limit of an `at most` gate stands on its bar
 _SET_ASIDE_SHOWN = 20
@@ -204,6 +204,23 @@ def alarm_curves(alarms: pd.DataFrame) -> Markup:
         y_name="missed, %",
         y_range=(0.0, 100.0),
         mark=None,
+    )
+
+
+def alarms_told(metrics: dict[str, Any]) -> str:
+    """What the thresholds inside the file cost, in words; "" where it was not measured."""
+    alarms = metrics.get("alarms")
+    if not alarms:
+        return ""
+    told = [f"{number(share, share=True)} of {label}" for label, share in alarms["misses"].items()]
+    missed = f"With the thresholds inside the file, {', '.join(told) or 'nothing'} is missed"
+    high = alarms["false_alarms_per_hour_high"]
+    if high is None:
+        return f"{missed}; no sound here in which an alarm would be false."
+    count, minutes = plural(alarms["false_alarms"], "false alarm"), 60 * alarms["quiet_hours"]
+    return (
+        f"{missed}; {count} in {minutes:.1f} min of sound to ignore, "
+        f"so fewer than {number(high)} an hour with 95 % confidence."
     )
 
 

@@ -5,23 +5,30 @@ the test side.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pocketear import alarms, command
 from pocketear.archive import replacing
-from pocketear.arrays import Scores
+from pocketear.arrays import Scores, Waveform
+from pocketear.audio import stream_waveform
 from pocketear.clips import read_labels
+from pocketear.errors import DataError, RunnerError
 from pocketear.metrics import score
-from pocketear.model_file import read_card
+from pocketear.model_file import ModelCard, read_card
 from pocketear.params import EvaluateParams, Params, load_params
 from pocketear.progress import track
 from pocketear.runner import Runner, open_runner
 from pocketear.store import Store, open_store
 from pocketear.windows import cut_windows
+
+_BLOCK = 1 << 16  # samples of a long recording in memory at once
+_NOTES = {".md", ".txt", ".dvc"}  # what lies beside recordings
 
 
 def clip_scores(run: Runner, store: Store, rows: list[int], window: int, hop: int) -> Scores:
@@ -52,13 +59,13 @@ def shipped(models: Path, params: Params) -> dict[str, Path]:
 
 def evaluate(
     runners: dict[str, Path], store: Store, labels: tuple[str, ...], params: Params
-) -> tuple[dict[str, object], pd.DataFrame]:
+) -> tuple[dict[str, dict[str, Any]], pd.DataFrame]:
     """Metrics and predictions of every runner on the test side."""
     rows = np.flatnonzero(store.index["split"] == "test").tolist()
     index = store.index.iloc[rows].reset_index(drop=True)
     truth = index["label"].map({label: i for i, label in enumerate(labels)}).to_numpy(np.int64)
     p: EvaluateParams = params.evaluate
-    metrics: dict[str, object] = {}
+    metrics: dict[str, dict[str, Any]] = {}
     tables = []
     for name, path in track(runners.items(), len(runners), "evaluate"):
         scores = clip_scores(
@@ -74,24 +81,51 @@ def evaluate(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def alarm_curve(path: Path, store: Store, params: Params) -> pd.DataFrame:
-    """Misses against false alarms an hour, of the file that ships on Android, by threshold.
+def alarm_streams(path: Path, store: Store, params: Params) -> list[alarms.Stream]:
+    """Long recordings as the file that ships on Android hears them, its thresholds chosen before.
 
-    On one long recording of the test clips joined in a seeded order, heard as a phone would; the
-    thresholds inside the file were chosen on validation.
+    The test clips joined in a seeded order, and every recording in evaluate.negatives.
     """
-    card = read_card(path)
+    card, run = read_card(path), open_runner(path)
     rows = np.flatnonzero(store.index["split"] == "test").tolist()
-    truth = store.index["label"].iloc[rows].tolist()
-    waveform, sounds = alarms.mixed_recording(
-        [store.waveform(row) for row in rows], truth, card.sample_rate, params.seed
+    mixed, sounds = alarms.mixed_recording(
+        [store.waveform(row) for row in rows],
+        store.index["label"].iloc[rows].tolist(),
+        card.sample_rate,
+        params.seed,
     )
-    run, window = open_runner(path), card.window_length
-    scores = alarms.score_stream(run, waveform, window, card.hop_length)
-    seconds = len(waveform) / card.sample_rate
-    stream = alarms.Stream(scores, sounds, card.labels, card.sample_rate, window, seconds)
-    points = alarms.misses_and_false_alarms(stream, card.listener)
-    return pd.DataFrame([asdict(point) for point in points])
+    named = negatives(params.evaluate.negatives)
+    streams = [_stream(run, card, [mixed], sounds)]
+    for file in track(named, len(named), "negative recordings"):
+        try:
+            blocks = stream_waveform(file, card.sample_rate, _BLOCK)
+            streams.append(_stream(run, card, blocks, ()))
+        except RunnerError as error:
+            raise RunnerError(f"{file}: {error}") from error
+    return streams
+
+
+def _stream(
+    run: Runner, card: ModelCard, blocks: Iterable[Waveform], sounds: tuple[alarms.Sound, ...]
+) -> alarms.Stream:
+    scores, samples = alarms.score_stream(run, blocks, card.window_length, card.hop_length)
+    rate = card.sample_rate
+    return alarms.Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
+
+
+def negatives(place: Path) -> list[Path]:
+    """The recordings that `place`, a file or a folder, holds; notes and hidden files are none.
+
+    raises: DataError if there is no such place
+    """
+    if not place.exists():
+        raise DataError(f"{place}: not found; evaluate.negatives in params.yaml names it")
+    files = [place] if place.is_file() else sorted(place.rglob("*"))
+    return [
+        file
+        for file in files
+        if file.is_file() and file.suffix not in _NOTES and not file.name.startswith(".")
+    ]
 
 
 def plots(table: pd.DataFrame, folder: Path) -> None:
@@ -114,15 +148,18 @@ def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
     labels = read_labels(models / "keras" / "labels.txt")
     figures, table = evaluate(runners, store, labels, params)
     android = f"litert_{params.export.android}"
+    streams, settings = alarm_streams(runners[android], store, params), read_card(runners[android])
+    figures[android]["alarms"] = asdict(alarms.alarms_of(streams, settings.listener))
+    points = alarms.misses_and_false_alarms(streams, settings.listener)
     with replacing(metrics) as fresh:
         fresh.write_text(json.dumps(figures, indent=2) + "\n")
     with replacing(out) as fresh:
         fresh.mkdir()
         table.to_parquet(fresh / "predictions.parquet", index=False)
         plots(table[table["runner"] == android], fresh)
-        alarm_curve(runners[android], store, params).to_csv(fresh / "alarms.csv", index=False)
+        pd.DataFrame([asdict(point) for point in points]).to_csv(fresh / "alarms.csv", index=False)
     for name, row in figures.items():
-        print(f"evaluate: {name}: accuracy {row['accuracy']:.3f}")  # type: ignore[index]
+        print(f"evaluate: {name}: accuracy {row['accuracy']:.3f}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 
 from pocketear import command, mil
 from pocketear.archive import read_folder, replacing
+from pocketear.code import code_hash
 from pocketear.errors import ExportError, RunnerError
 from pocketear.model_file import CARD, ModelCard, card_from, card_json
 
@@ -139,6 +140,7 @@ def main(keras: Path, card: Path, out: Path) -> None:
     from pocketear.runner import load_keras
 
     told = card_from(card.read_text(encoding="utf-8"))
+    told = replace(told, made_from={**told.made_from, "export code": code_hash("export_coreml")})
     frozen = freeze(load_keras(keras / "model.keras"))
     models = {precision: convert(frozen, told.labels, precision) for precision in ("fp32", "fp16")}
     models["int8"] = quantise(models["fp16"])

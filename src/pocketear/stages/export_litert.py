@@ -19,6 +19,7 @@ from pocketear import alarms, command
 from pocketear.archive import replacing
 from pocketear.arrays import WindowBatch
 from pocketear.clips import read_labels
+from pocketear.code import code_hash
 from pocketear.errors import ExportError
 from pocketear.model_file import ListenerSettings as Settings
 from pocketear.model_file import card_for, card_json, settings_json, write_card
@@ -120,8 +121,8 @@ def validation_stream(
     waveform, sounds = alarms.mixed_recording(
         [store.waveform(row) for row in rows], truth, rate, params.seed
     )
-    scores = alarms.score_stream(run, waveform, window, params.listener.hop_length)
-    return alarms.Stream(scores, sounds, labels, rate, window, len(waveform) / rate)
+    scores, samples = alarms.score_stream(run, [waveform], window, params.listener.hop_length)
+    return alarms.Stream(scores, sounds, labels, rate, window, samples / rate)
 
 
 def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: Params) -> Settings:
@@ -134,7 +135,9 @@ def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: P
 def made_from(keras: Path, features: Path) -> dict[str, str]:
     """What the files were made from, by SHA-256."""
     sources = {"dataset": features / "index.parquet", "weights": keras / "model.keras"}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
+    training = (keras / "code.sha256").read_text().strip()
+    return {**hashes, "training code": training, "export code": code_hash("export_litert")}
 
 
 def main(keras: Path, features: Path, out: Path) -> None:

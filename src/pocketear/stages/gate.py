@@ -72,6 +72,35 @@ def accuracy_gates(metrics: dict[str, Any], shipped: list[str], p: GateParams) -
         yield at_most(f"{name}.recall_drop", limit, drops[label], why=f"label {label}")
 
 
+def alarm_gates(metrics: dict[str, Any], name: str, p: GateParams) -> Iterator[Gate]:
+    """What the thresholds inside a file cost: its worst label's misses, and false alarms.
+
+    The rate is judged by what it stays below with 95 % confidence, so a short recording cannot
+    vouch for a low one. There is no such gate without sound in which nothing should be told of.
+    """
+    own = metrics.get(name, {}).get("alarms", {})
+    misses = own.get("misses") or {"": None}
+    worst = max(misses, key=lambda label: _number(misses[label]))
+    yield at_most(f"{name}.miss_rate", p.max_miss_rate, misses[worst], why=f"label {worst}")
+    if own.get("quiet_hours") != 0:
+        high, why = own.get("false_alarms_per_hour_high"), ""
+        if own:
+            heard = f"{own['false_alarms']} in {60 * own['quiet_hours']:.1f} min of sound to ignore"
+            why = f"{heard}, so below this with 95 % confidence; longer recordings tell more"
+        figure = f"{name}.false_alarms_per_hour"
+        yield at_most(figure, p.max_false_alarms_per_hour, high, " /h", why=why)
+
+
+def not_judged(metrics: dict[str, Any], name: str) -> list[str]:
+    """Which gates there are not, and why."""
+    if metrics.get(name, {}).get("alarms", {}).get("quiet_hours") != 0:
+        return []
+    return [
+        f"{name}.false_alarms_per_hour: no label of listener.background and no recording in "
+        "evaluate.negatives, so there is no sound in which an alarm would be false"
+    ]
+
+
 def parity_gates(parity: dict[str, Any], p: GateParams) -> Iterator[Gate]:
     """Every entry of the parity matrix against the limit that it names."""
     limits = p.model_dump()
@@ -99,10 +128,11 @@ def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
         yield at_most(peak, budget.max_peak_bytes, cost.get("peak_bytes"), " B", why=why)
 
 
-def judge(gates: list[Gate]) -> dict[str, Any]:
-    """What verdict.json says."""
+def judge(gates: list[Gate], absent: list[str]) -> dict[str, Any]:
+    """What verdict.json says. absent: gates that there are not, with the reason."""
     reasons = [gate.reason for gate in gates if not gate.passed]
-    return {"accepted": not reasons, "reasons": reasons, "gates": [asdict(gate) for gate in gates]}
+    rows = [asdict(gate) for gate in gates]
+    return {"accepted": not reasons, "reasons": reasons, "absent": absent, "gates": rows}
 
 
 def _number(value: float | None) -> float:
@@ -128,17 +158,19 @@ def main(metrics: Path, parity: Path, latency: Path, verdict: Path) -> None:
     """Hold every figure against its limit."""
     params = load_params()
     shipped = [f"litert_{params.export.android}", f"coreml_{params.export.ios}"]
+    figures = read_json(metrics)
     gates = [
-        *accuracy_gates(read_json(metrics), shipped, params.gate),
+        *accuracy_gates(figures, shipped, params.gate),
+        *alarm_gates(figures, shipped[0], params.gate),
         *parity_gates(read_json(parity), params.gate),
         *latency_gates(read_json(latency), params.gate),
     ]
-    found = judge(gates)
+    found = judge(gates, not_judged(figures, shipped[0]))
     with replacing(verdict) as fresh:
         fresh.write_text(json.dumps(found, indent=2) + "\n")
     word = "accepted" if found["accepted"] else "refused"
     print(f"gate: {word}, {len(gates) - len(found['reasons'])} of {len(gates)} gates passed")
-    for reason in found["reasons"]:
+    for reason in (*found["reasons"], *(f"no gate: {told}" for told in found["absent"])):
         print(f"gate: {reason}")
 
 

@@ -24,6 +24,7 @@ from pocketear import augment, command, model, tracking
 from pocketear.archive import replacing
 from pocketear.arrays import FeatureBatch, Scores, Waveform
 from pocketear.clips import known_labels, write_labels
+from pocketear.code import code_hash
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.store import Store, in_threads, open_store
@@ -118,10 +119,11 @@ def fit(
 
 
 def write_model(whole: Any, labels: tuple[str, ...], folder: Path) -> None:
-    """Write model.keras and labels.txt to a new folder."""
+    """Write model.keras, labels.txt and the hash of the code that made them to a new folder."""
     folder.mkdir()
     model.save(whole, folder / "model.keras")
     write_labels(labels, folder / "labels.txt")
+    (folder / "code.sha256").write_text(code_hash("train") + "\n")
 
 
 def write_report(history: pd.DataFrame, folder: Path) -> None:

@@ -14,9 +14,8 @@ function sharpen(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * ratio);
   if (canvas.width !== width) {
-    canvas.height = Math.round(Number(canvas.getAttribute("height")) * ratio);
+    canvas.height = Math.round(canvas.clientHeight * ratio);
     canvas.width = width;
-    canvas.style.height = `${canvas.height / ratio}px`;
   }
   return canvas.getContext("2d", { willReadFrequently: false });
 }
@@ -74,7 +73,7 @@ export class Curves {
     const context = sharpen(this.canvas);
     const { width, height } = this.canvas;
     const { card } = this;
-    const unit = height / 150;
+    const unit = window.devicePixelRatio || 1;
     const [top, bottom] = [8 * unit, height - 26 * unit];
     const x = (seconds) => width * (1 + (seconds - session.seconds) / SPAN);
     const y = (score) => bottom - score * (bottom - top);
@@ -90,7 +89,10 @@ export class Curves {
         context.globalAlpha = 0.35;
         context.lineWidth = unit;
         context.setLineDash([4 * unit, 4 * unit]);
-        context.strokeRect(-9, y(threshold), width + 18, 0);
+        context.beginPath();
+        context.moveTo(0, y(threshold));
+        context.lineTo(width, y(threshold));
+        context.stroke();
         context.setLineDash([]);
         context.globalAlpha = 1;
       }
