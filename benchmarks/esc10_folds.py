@@ -24,7 +24,8 @@ from pocketear.params import load_params
 ROOT = Path(__file__).parent.parent
 ESC10 = Path("../shared/data/esc10")
 RESULTS = ROOT / "reports/crossvalidation"
-ALL = ("data.source=esc", f"data.path={ESC10}", "train.epochs=400")
+TRAINING = ("split.val_share=0.1", "augment.mix_share=1.0", "train.epochs=300")
+ALL = ("data.source=esc", f"data.path={ESC10}", *TRAINING)
 TEN_LABELS = (*ALL, "listener.background=[]")
 BABY_CRY = (
     *ALL,

@@ -53,7 +53,8 @@ def colour(window: Waveform, response_db: float, rng: np.random.Generator) -> Wa
 def _octaves(samples: int) -> NDArray[np.float64]:
     """(bin,) of each FFT bin: octaves above the lowest that `colour` tells apart, at least 0."""
     lowest = 0.5 / 2**_OCTAVES  # cycles a sample
-    return np.log2(np.maximum(np.fft.rfftfreq(samples), lowest) / lowest)
+    above = np.maximum(np.fft.rfftfreq(samples), lowest) / lowest
+    return np.asarray(np.log2(above))
 
 
 def draw_window(
