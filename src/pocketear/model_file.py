@@ -202,6 +202,16 @@ def read_card(path: Path) -> ModelCard:
     return card
 
 
+def check_metadata(path: Path, card: ModelCard) -> None:
+    """Whether the TensorFlow Lite metadata, which MediaPipe goes by, says what `card` says.
+
+    raises: RunnerError if it does not
+    """
+    if _model_metadata(card) not in path.read_bytes():
+        reason = f"its TFLite metadata has another sample rate, name or version than {CARD}"
+        raise RunnerError(f"{path}: {reason}; export it again")
+
+
 def read_package_card(mlpackage: Path) -> ModelCard:
     """Read the card in the user-defined metadata of an .mlpackage, without coremltools.
 

@@ -197,9 +197,13 @@ class LatencyParams(Section):
 
 
 class BudgetParams(Section):
-    """What one second of audio, in windows end to end, may cost on a phone class."""
+    """What one second of audio may cost on a phone class: in windows end to end, unless listening.
+
+    max_listening_instructions: in windows that overlap as the listener hears them
+    """
 
     max_instructions: PositiveInt
+    max_listening_instructions: PositiveInt
     max_ms: PositiveFloat
     max_peak_bytes: PositiveInt
 

@@ -1,27 +1,16 @@
 """A harness that crashes, hangs or refuses ends as one line."""
 
-import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from broken_harness import with_harness
 from pocketear.errors import PhoneError
 from pocketear.phone.harness import Job, count_run
-from pocketear.phone.setup import CROSS_COMPILER, Tools
+from pocketear.phone.setup import Tools
 
 WINDOWS = np.zeros((1, 490), np.float32)
-
-
-def with_harness(tools: Tools, folder: Path, program: str) -> Tools:
-    """The same tools, but the arm64 program is another."""
-    for name in ("roots", "lib", "counter.so"):
-        (folder / name).symlink_to(tools.folder / name)
-    (folder / "program.c").write_text(program)
-    build = [CROSS_COMPILER, "-o", str(folder / "harness"), str(folder / "program.c")]
-    subprocess.run(build, check=True)
-    return replace(tools, folder=folder)
 
 
 def test_a_crash_is_one_line(tools: Tools, tmp_path: Path, reference: Path) -> None:

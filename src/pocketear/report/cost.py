@@ -72,7 +72,7 @@ def measured_rows(shipped: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
     if host := shipped.get("host"):
         spread = f"{number(host.get('ratio_min'))} to {number(host.get('ratio_max'))}"
-        ratio = f"{number(host['ratio_median'])} times the reference network ({spread})"
+        ratio = f"listening takes {number(host['ratio_median'])} of YAMNet's time ({spread})"
         each = f", {number(host.get('window_ms_median'))} ms a window, one thread"
         rows.append((_NAMES["host"], ratio + each))
     if phone := shipped.get("adb"):
@@ -103,7 +103,8 @@ def tile(shipped: dict[str, Any]) -> tuple[str, str, str] | None:
     if not rows:
         return None
     first = rows[0]
-    note = f"instructions; about {first.milliseconds} ({first.interval}), an estimate"
+    about = f"about {first.milliseconds} ({first.interval}), an estimate"
+    note = f"instructions, {first.listening} in windows that overlap; {about}"
     return f"a second of audio on {first.name}", first.instructions, note
 
 

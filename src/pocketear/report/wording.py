@@ -17,8 +17,9 @@ _GATES = {
     "scores.max_abs": "scores against Keras",
     "scores.flips": "decisions that differ from Keras",
     "file_bytes": "size of the .tflite",
-    "host.ratio": "time on this machine against the reference network",
-    "instructions_per_second": "instructions a second of audio",
+    "host.ratio": "time of listening on this machine, as a share of YAMNet's",
+    "instructions_per_second": "instructions a second of audio, windows end to end",
+    "instructions_per_listening_second": "instructions a second of listening",
     "estimate_ms_per_second": "time a second of audio, estimated",
     "peak_bytes": "memory",
 }

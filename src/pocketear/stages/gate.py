@@ -122,6 +122,8 @@ def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
         why = absent.get("arm64", cost.get("costliest_op", f"{name} is not in latency.classes"))
         count, ms = cost.get("instructions_per_second"), cost.get("estimate_ms_per_second")
         yield at_most(f"{name}.instructions_per_second", budget.max_instructions, count, why=why)
+        listening, limit = "instructions_per_listening_second", budget.max_listening_instructions
+        yield at_most(f"{name}.{listening}", limit, cost.get(listening), why=why)
         estimate = f"{name}.estimate_ms_per_second"
         yield at_most(estimate, budget.max_ms, ms, " ms", why=f"an estimate; {why}")
         peak = f"{name}.peak_bytes"

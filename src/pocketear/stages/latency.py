@@ -1,8 +1,7 @@
 """latency: every exported .tflite -> what one window costs, here, on each phone class, on a phone.
 
-Who measures is params.latency.providers. One that cannot measure here is listed under `absent`
-with its reason, and the gate refuses what was not measured; a file that cannot be measured at
-all is an error of this stage.
+Who measures is params.latency.providers. One that cannot measure here, or that a file defeats, is
+listed under `absent` with its reason, and the gate refuses what was not measured.
 """
 
 import json
@@ -12,7 +11,8 @@ from typing import Any
 
 from pocketear import command
 from pocketear.archive import replacing
-from pocketear.errors import PhoneError
+from pocketear.errors import PhoneError, RunnerError
+from pocketear.model_file import check_metadata, read_card
 from pocketear.params import Params, load_params
 from pocketear.phone import adb, macos
 from pocketear.phone.arm64 import class_cost
@@ -22,9 +22,14 @@ from pocketear.phone.setup import prepare
 Provider = Callable[[Path], dict[str, Any]]
 
 
+def hop_seconds(params: Params) -> float:
+    """From one window that the listener hears to the next."""
+    return params.listener.hop_length / params.frontend.sample_rate
+
+
 def host(params: Params) -> Provider:
     """This machine's LiteRT, one thread, against a reference network."""
-    return lambda model: host_cost(model, params.latency.repeats)
+    return lambda model: host_cost(model, params.latency.repeats, hop_seconds(params))
 
 
 def arm64(params: Params) -> Provider:
@@ -47,8 +52,7 @@ def connected_phone(params: Params) -> Provider:
     reason = adb.absent()
     if reason:
         raise PhoneError(reason)
-    hop_seconds = params.listener.hop_length / params.frontend.sample_rate
-    return lambda model: adb.device_cost(model, hop_seconds)
+    return lambda model: adb.device_cost(model, hop_seconds(params))
 
 
 def core_ml(params: Params) -> Provider:
@@ -73,36 +77,53 @@ PROVIDERS: dict[str, Callable[[Params], Provider]] = {
 
 
 def measure(models: Path, params: Params) -> dict[str, Any]:
-    """What latency.json says.
+    """What latency.json says. absent: a provider, or one of another file than ships -> why
 
-    raises: PhoneError if the file that ships is not in `models`, or a file cannot be measured
+    raises: PhoneError if the file that ships is not in `models`
     """
     shipped = f"{params.package.name}_{params.export.android}.tflite"
     if not (models / shipped).is_file():
         raise PhoneError(f"{models / shipped}: not found; `dvc repro` makes it")
     present: dict[str, Provider] = {}
     absent: dict[str, str] = {}
-    for name in params.latency.providers:
+    for chosen in params.latency.providers:
         try:
-            present[name] = PROVIDERS[name](params)
+            present[chosen] = PROVIDERS[chosen](params)
         except PhoneError as error:
-            absent[name] = str(error)
-    found = {
-        model.name: {"file": model.name, "bytes": model.stat().st_size}
-        | {name: provider(model) for name, provider in present.items()}
-        for model in sorted(models.glob("*.tflite"))
-    }
+            absent[chosen] = str(error)
+    found: dict[str, Any] = {}
+    for model in sorted(models.glob("*.tflite")):
+        found[model.name] = {"file": model.name, "bytes": model.stat().st_size}
+        for name, provider in present.items():
+            try:
+                refuse_other_rate(model, params.frontend.sample_rate)
+                found[model.name][name] = provider(model)
+            except (PhoneError, RunnerError) as error:
+                absent[name if model.name == shipped else f"{name}, {model.name}"] = str(error)
     return {"shipped": found[shipped], "models": found, "absent": absent}
+
+
+def refuse_other_rate(model: Path, sample_rate: int) -> None:
+    """A cost is of a second of audio: the file must be of the rate that it is counted at.
+
+    raises: RunnerError if the file does not say its rate, or another one, or not the same twice
+    """
+    card = read_card(model)
+    check_metadata(model, card)
+    if card.sample_rate != sample_rate:
+        made, wanted = f"made for {card.sample_rate} Hz", f"params.yaml has {sample_rate} Hz"
+        raise RunnerError(f"{model}: {made}, {wanted}; `dvc repro` makes it again")
 
 
 def summary(cost: dict[str, Any]) -> list[str]:
     """One line a phone class, for the log."""
     lines = []
     for name, one in cost.get("arm64", {}).items():
-        whole = one["instructions_per_second"]
+        whole, heard = one["instructions_per_second"], one["instructions_per_listening_second"]
         front_end = one["front_end_instructions_per_second"] / whole
         lines.append(
-            f"{cost['file']} on {name}: {whole / 1e6:.2f} million instructions a second of audio, "
+            f"{cost['file']} on {name}: {whole / 1e6:.2f} million instructions a second of audio "
+            f"({heard / 1e6:.2f} of listening, in overlapping windows), "
             f"front-end {100 * front_end:.0f} %; estimated {one['estimate_ms_per_second']:.2g} ms "
             f"({one['estimate_low']:.2g} to {one['estimate_high']:.2g})"
         )
