@@ -17,7 +17,7 @@ def publish(claim: str, figures: dict[str, Any]) -> None:
     record = {
         "claim": claim,
         "command": f"python benchmarks/{Path(sys.argv[0]).name}",
-        "commit": commit(),
+        "commit": _MEASURED,
         "machine": machine(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "figures": figures,
@@ -49,3 +49,6 @@ def machine() -> str:
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip()
+
+
+_MEASURED = commit()  # read when a benchmark begins: it may take an hour, and work goes on

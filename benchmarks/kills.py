@@ -1,12 +1,14 @@
 """kills: what runs is killed at random moments; the next plain run gives a quiet run's bytes.
 
-python benchmarks/kills.py --kills 20
+nice python benchmarks/kills.py --kills 20
 
-Works on copies of the project in a scratch folder, with a DVC cache of their own: the workspace is
-not touched. Two undisturbed runs come first: what differs between them (measured times, run ids)
-varies by nature, is listed, and is not compared. Then, for each kill, a run starts from nothing,
-alternately `dvc repro` and the flow; at a random moment one process of it, or all, is killed or
-asked to end; then one plain run, of the other kind, must succeed and give the same bytes.
+Works on a small copy of the project in a scratch folder with a DVC cache of its own: the workspace
+is not touched. One undisturbed `dvc repro` comes first. Then, for each kill, one random stage is
+undone (what it made, DVC's record and cache of it, the caches outside DVC), a run starts: `dvc
+repro`, the flow as a script, or a deployment on `make serve`, and at a random moment SIGKILL hits
+the starter, the flow, the worker, the server, the stage, or all at once. Then one plain run, of
+another kind, must succeed, after which DVC must find nothing to do and all files must be the
+undisturbed run's, except those that hold times or run ids.
 """
 
 import argparse
@@ -19,24 +21,51 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 import yaml
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "flows"))
+from claim import publish
+from small import small_copy, surroundings
 
-from claim import publish  # noqa: E402  flows/ is a folder of scripts
-from copies import make_copy  # noqa: E402
-
+PYTHON = sys.executable
 RUNS = {
-    "dvc repro": [sys.executable, "-m", "dvc", "repro"],
-    "flow": [sys.executable, str(ROOT / "flows/retrain.py")],
+    "dvc repro": [PYTHON, "-m", "dvc", "repro"],
+    "flow": [PYTHON, "flows/retrain.py"],
+    "deployment": [PYTHON, "-m", "prefect", "deployment", "run", "retrain/on-demand", "--watch"],
 }
-VICTIMS = ("the starter, killed", "the starter, asked", "one process, killed", "all, killed")
-_ORPHANS_SECONDS = 30.0
+CYCLE = (
+    "dvc repro",
+    "flow",
+    "dvc repro",
+    "flow",
+    "deployment",
+)  # of killed runs; the next one mends
+VARIES = {  # by nature, and why
+    "reports/latency.json": "holds times of this machine",
+    "reports/verdict.json": "holds the ratio of two such times",
+    "reports/report.html": "shows both",
+    "reports/registered.json": "holds the id of a run in MLflow",
+    "reports/validation": "Data Docs hold their date",
+}
+ROLES = {  # of a process, by what its command line holds; the first that fits
+    "pocketear.stages.": "stage",
+    "prefect server": "server",
+    "prefect.server": "server",
+    "prefect worker": "worker",
+    "dvc repro": "dvc",
+    "prefect.engine": "flow",
+    "flows/retrain.py": "flow",
+}
+_PORTS = {"prefect": 4310, "mlflow": 4311, "reports": 4312}
+_API = {"PREFECT_API_URL": f"http://127.0.0.1:{_PORTS['prefect']}/api"}
+_FIRST_GUESS_S = 60.0  # how long a run may take, until one has ended before its kill
+_END_S = 120.0  # for what was not hit to notice that the rest is gone
 
 
 @dataclass(frozen=True)
@@ -44,127 +73,172 @@ class Kill:
     """One kill and what became of it."""
 
     run: str
+    undone: str
     victim: str
     after_s: float
-    interrupted: bool  # False: the run had ended by then
-    left_behind: int  # processes of the killed run that were still there half a minute later
+    left_behind: int  # processes of the killed run that had to be ended by hand
+    mended_by: str
     recovered: bool
     mismatches: tuple[str, ...]
 
 
 class Workspace:
-    """A copy of the project that can be put back to its beginning."""
+    """A copy of the project with a cache of its own."""
 
-    def __init__(self, project: Path, scratch: Path, overrides: list[str]) -> None:
-        self._project, self._overrides = project, overrides
-        self.folder, self._cache = scratch / "project", scratch / "cache"
+    def __init__(self, scratch: Path) -> None:
+        self._folder, self._cache, self._log = scratch / "project", scratch / "cache", scratch
+        small_copy(self._folder, self._cache)
+        self.stages = list(yaml.safe_load((self._folder / "dvc.yaml").read_text())["stages"])
 
-    def reset(self) -> None:
-        """As after a clone: no outputs, no cache."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self._cache, ignore_errors=True)
-        make_copy(self._project, self.folder, self._overrides, self._cache)
+    def undo(self, stage: str) -> None:
+        """Forget that a stage ever ran, as if it were new."""
+        record = self._folder / "dvc.lock"
+        lock = yaml.safe_load(record.read_text())
+        for out in lock["stages"].pop(stage, {}).get("outs", []):
+            path = self._folder / out["path"]
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        record.write_text(yaml.safe_dump(lock))
+        shutil.rmtree(self._cache / "runs", ignore_errors=True)
+        shutil.rmtree(self._folder / ".pocketear/cache", ignore_errors=True)
+        self._call([PYTHON, "-m", "dvc", "gc", "--workspace", "--force", "--quiet"])
 
-    def start(self, run: str) -> "subprocess.Popen[bytes]":
-        """Start a run in the background."""
-        log = (self.folder.parent / "run.log").open("ab")
-        environment = os.environ | {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder / 'mlflow.db'}",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-        return subprocess.Popen(RUNS[run], cwd=self.folder, env=environment, stdout=log, stderr=log)
+    @contextmanager
+    def running(self, run: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """A run in the background, and what it needs; at the end all of it is told to end."""
+        if run == "deployment":
+            ports = [f"--{name}-port={port}" for name, port in _PORTS.items()]
+            served = self._start([PYTHON, "flows/serve.py", *ports])
+            try:
+                self._until_ready(served)
+                yield self._start(RUNS[run], _API)
+            finally:
+                served.terminate()
+                served.wait()
+        else:
+            yield self._start(RUNS[run])
 
     def finish(self, run: str) -> bool:
         """Run to the end; whether it ended well."""
-        return self.start(run).wait() == 0
+        with self.running(run) as child:
+            return child.wait() == 0
 
     def hashes(self) -> dict[str, str]:
         """What the stages wrote -> its hash, by DVC's record, once DVC finds the files to match."""
-        status = [sys.executable, "-m", "dvc", "status", "--json"]
-        done = subprocess.run(status, cwd=self.folder, capture_output=True, text=True, check=True)
-        changed = json.loads(done.stdout)
-        lock = yaml.safe_load((self.folder / "dvc.lock").read_text(encoding="utf-8"))
+        changed = json.loads(self._call([PYTHON, "-m", "dvc", "status", "--json"]))
+        lock = yaml.safe_load((self._folder / "dvc.lock").read_text())
         return {
             out["path"]: "changed" if stage in changed else out["md5"]
             for stage, found in lock["stages"].items()
             for out in found.get("outs", [])
+            if out["path"] not in VARIES
         }
+
+    def last_words(self) -> str:
+        """The end of the last log."""
+        return (self._log / "run.log").read_text(errors="replace")[-2000:]
+
+    def _start(
+        self, command: list[str], more: dict[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        environment = surroundings(self._folder) | (more or {})
+        with (self._log / "run.log").open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=log, stderr=log
+            )
+
+    def _until_ready(self, served: "subprocess.Popen[bytes]") -> None:
+        before = (self._log / "run.log").read_text(errors="replace").count("Ctrl-C ends all")
+        while (self._log / "run.log").read_text(errors="replace").count("Ctrl-C") == before:
+            if served.poll() is not None:
+                sys.exit(self.last_words())
+            time.sleep(0.5)
+
+    def _call(self, command: list[str]) -> str:
+        return subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, check=True
+        ).stdout
 
 
 def kill_once(
-    work: Workspace, expected: dict[str, str], run: str, seconds: float, rng: random.Random
+    work: Workspace, expected: dict[str, str], run: str, mend: str, rng: random.Random
 ) -> Kill:
-    """One run from nothing, killed at a random moment of `seconds`, then one plain run."""
-    work.reset()
-    victim, after = rng.choice(VICTIMS), rng.uniform(0.0, seconds)
-    child = work.start(run)
-    time.sleep(after)
-    interrupted = child.poll() is None
-    family = _family(child.pid)
-    _strike(victim, family, rng)
-    _, alive = psutil.wait_procs(family, timeout=_ORPHANS_SECONDS)
+    """One run with a stage to do, killed at a random moment, then one plain run."""
+    stage, longest, victim = rng.choice(work.stages), _FIRST_GUESS_S, ""
+    while not victim:
+        work.undo(stage)
+        with work.running(run) as child:
+            began, after = time.monotonic(), rng.uniform(0.0, longest)
+            try:
+                child.wait(after)
+                longest = time.monotonic() - began  # it had ended: once more, sooner
+                continue
+            except subprocess.TimeoutExpired:
+                family = _family(os.getpid())
+                victim = _strike(family, rng)
+            _wait(child)
+    _, alive = psutil.wait_procs(family, timeout=_END_S)
     for process in alive:  # counted, and not left to disturb what is measured next
         process.kill()
-    child.wait()
-    other = next(name for name in RUNS if name != run)
-    recovered = work.finish(other)
+    recovered = work.finish(mend)
     found = work.hashes() if recovered else {}
     wrong = tuple(path for path, md5 in expected.items() if found.get(path) != md5)
-    return Kill(run, victim, round(after, 1), interrupted, len(alive), recovered, wrong)
+    return Kill(run, stage, victim, round(after, 1), len(alive), mend, recovered, wrong)
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    try:
-        first = psutil.Process(pid)
-        return [first, *first.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+    return psutil.Process(pid).children(recursive=True)
 
 
-def _strike(victim: str, family: list[psutil.Process], rng: random.Random) -> None:
-    if not family:
-        return
-    chosen = {
-        "the starter, killed": family[:1],
-        "the starter, asked": family[:1],
-        "one process, killed": [rng.choice(family)],
-        "all, killed": family,
-    }[victim]
-    for process in chosen:
+def _strike(family: list[psutil.Process], rng: random.Random) -> str:
+    """Kill all processes of one random role, or all there are; which."""
+    by_role: dict[str, list[psutil.Process]] = {"all": family}
+    for process in family:
         try:
-            process.send_signal(signal.SIGTERM if victim.endswith("asked") else signal.SIGKILL)
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        role = next((role for part, role in ROLES.items() if part in line), None)
+        if role:
+            by_role.setdefault(role, []).append(process)
+    victim = rng.choice(sorted(by_role))
+    for process in by_role[victim]:
+        try:
+            process.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
+    return victim
 
 
-def measure(project: Path, overrides: list[str], kills: int, seed: int) -> dict[str, object]:
-    """Two undisturbed runs, then `kills` disturbed ones."""
+def _wait(child: "subprocess.Popen[bytes]") -> None:
+    """Until it ends by itself; what only watches a server that is gone never does."""
+    try:
+        child.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def measure(kills: int, seed: int, scratch: Path) -> dict[str, object]:
+    """One undisturbed run, then `kills` disturbed ones."""
     rng = random.Random(seed)  # noqa: S311
-    with tempfile.TemporaryDirectory() as scratch:
-        work = Workspace(project, Path(scratch), overrides)
-        quiet, seconds = [], {}
-        for run in RUNS:
-            work.reset()
-            began = time.monotonic()
-            if not work.finish(run):
-                sys.exit((Path(scratch) / "run.log").read_text(encoding="utf-8")[-2000:])
-            seconds[run] = time.monotonic() - began
-            quiet.append(work.hashes())
-        stable = {path: md5 for path, md5 in quiet[0].items() if quiet[1].get(path) == md5}
-        done = []
-        for i in range(kills):
-            run = list(RUNS)[i % 2]
-            done.append(kill_once(work, stable, run, seconds[run], rng))
-            print(_line(i, done[-1]), flush=True)
+    work = Workspace(scratch)
+    if not work.finish("dvc repro"):
+        sys.exit(work.last_words())
+    expected, done = work.hashes(), []
+    for i in range(kills):
+        run, mend = CYCLE[i % len(CYCLE)], CYCLE[(i + 1) % len(CYCLE)]
+        done.append(kill_once(work, expected, run, mend, rng))
+        print(_line(i, done[-1]), flush=True)
+        if not done[-1].recovered:
+            print(work.last_words(), file=sys.stderr, flush=True)
     return {
         "kills": len(done),
-        "interrupted": sum(kill.interrupted for kill in done),
         "recovered": sum(kill.recovered for kill in done),
         "mismatches": sum(len(kill.mismatches) for kill in done),
         "left_behind": sum(kill.left_behind for kill in done),
-        "compared": sorted(stable),
-        "vary_by_nature": sorted(set(quiet[0]) - set(stable)),
+        "victims": dict(Counter(kill.victim for kill in done)),
+        "compared": sorted(expected),
+        "vary_by_nature": VARIES,
         "each": [asdict(kill) for kill in done],
     }
 
@@ -172,19 +246,20 @@ def measure(project: Path, overrides: list[str], kills: int, seed: int) -> dict[
 def _line(i: int, kill: Kill) -> str:
     end = "same bytes" if kill.recovered and not kill.mismatches else f"WRONG: {kill.mismatches}"
     left = f", {kill.left_behind} process(es) left behind" if kill.left_behind else ""
-    when = f"after {kill.after_s:6.1f} s" if kill.interrupted else "after its end "
-    return f"{i + 1:3}  {kill.run:9}  {when}  {kill.victim:20}  {end}{left}"
+    return (
+        f"{i + 1:3}  {kill.run:10} doing {kill.undone:15} after {kill.after_s:5.1f} s: "
+        f"{kill.victim:6} killed; mended by {kill.mended_by:10} {end}{left}"
+    )
 
 
 def main() -> None:
     """Print one line a kill; write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--project", type=Path, default=ROOT)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     asked = parser.parse_args()
-    figures = measure(asked.project.resolve(), asked.set, asked.kills, asked.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = measure(asked.kills, asked.seed, Path(scratch))
     publish("kills", figures)
     sys.exit(0 if figures["recovered"] == asked.kills and not figures["mismatches"] else 1)
 

@@ -12,15 +12,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
+
+import psutil
+
+from stage_runs import LEASH
 
 HOST = "127.0.0.1"
 POOL = "local"
 STATE = Path(".pocketear")
+SERVED = "POCKETEAR_SERVED"  # in the environment of all that is started here: the folder
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 
@@ -30,32 +36,70 @@ class ServeError(Exception):
 
 
 @contextmanager
-def service(name: str, command: list[str], environment: dict[str, str]) -> Iterator[None]:
+def service(
+    name: str, command: list[str], environment: dict[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command in the background, its output in .pocketear/NAME.log; ended at the end."""
     with (STATE / f"{name}.log").open("w") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            # on a leash: it ends even if this process is killed
+            [sys.executable, str(LEASH), sys.executable, "-m", *command],
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches this process only, which ends them in order
         )
         try:
-            yield
+            yield child
         finally:
             _end(child)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Ask twice, since a Prefect worker has been seen to survive a single SIGTERM; then kill."""
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is None:
-            os.killpg(child.pid, number)
-            try:
-                child.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+    """Ask twice, since a Prefect worker has been seen to survive a single SIGTERM; then let go."""
+    for _ in range(2):
+        child.terminate()  # the leash passes it on
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_STOP_SECONDS)
+            break
+    if child.stdin:
+        child.stdin.close()  # the leash kills what is left
     child.wait()
+
+
+def end_left_behind(folder: str) -> None:
+    """End the processes of this or an earlier `make serve` in `folder` that outlived a killed one.
+
+    A flow survives its worker, and would hold the folder against the next one.
+    """
+    mine = [process for process in psutil.process_iter() if _served_in(folder, process)]
+    for process in mine:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(mine, _STOP_SECONDS)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _served_in(folder: str, process: psutil.Process) -> bool:
+    try:
+        return bool(process.environ().get(SERVED) == folder)
+    except psutil.Error:  # ended meanwhile, or another user's
+        return False
+
+
+def watch(children: dict[str, "subprocess.Popen[bytes]"]) -> NoReturn:
+    """Wait for a signal.
+
+    raises: ServeError naming the service that ended before
+    """
+    while True:
+        time.sleep(1.0)
+        for name, child in children.items():
+            if child.poll() is not None:
+                raise ServeError(f"{name} ended, so the rest is ended too; see {STATE}/{name}.log")
 
 
 def wait_for(name: str, address: str) -> None:
@@ -128,28 +172,36 @@ async def release_dead_runs() -> int:
 
 
 def serve(ports: dict[str, int]) -> None:
-    """Start everything, tell where it is, and wait for a signal."""
+    """Start everything, tell where it is, and wait for a signal.
+
+    raises: ServeError if something does not start, or ends by itself
+    """
     STATE.mkdir(exist_ok=True)
+    folder = str(Path.cwd())
+    end_left_behind(folder)
     check_free(ports)
     address = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
     os.environ |= {
         "PREFECT_HOME": str((STATE / "prefect").absolute()),
         "PREFECT_API_URL": f"{address['prefect']}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PROJECT_DIR": str(Path.cwd()),
+        "PROJECT_DIR": folder,
+        SERVED: folder,
         "POCKETEAR_REPORTS_ADDRESS": address["reports"],
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of its services for language models
         "DO_NOT_TRACK": "true",
     }
+    children = {}
     with ExitStack() as running:
+        running.callback(end_left_behind, folder)
         for name, command in commands(ports).items():
-            running.enter_context(service(name, command, dict(os.environ)))
+            children[name] = running.enter_context(service(name, command, dict(os.environ)))
         wait_for("prefect", f"{address['prefect']}/api/health")
         released = asyncio.run(release_dead_runs())
         prepare_pool(dict(os.environ))
         worker = ["prefect", "worker", "start", "--pool", POOL, "--type", "process"]
-        running.enter_context(service("worker", worker, dict(os.environ)))
+        children["worker"] = running.enter_context(service("worker", worker, dict(os.environ)))
         for name in set(address) - {"prefect"}:
             wait_for(name, address[name])
         if released:
@@ -158,7 +210,7 @@ def serve(ports: dict[str, int]) -> None:
         print(f"MLflow   {address['mlflow']}")
         print(f"reports  {address['reports']}")
         print("Ctrl-C ends all", flush=True)
-        signal.pause()
+        watch(children)
 
 
 def commands(ports: dict[str, int]) -> dict[str, list[str]]:

@@ -37,7 +37,12 @@ def write_judged(
         "gates": [{**gate, "passed": accepted, "reason": reason}],
         "reasons": [reason] if reason else [],
     }
-    latency = {"a53": {"instructions_per_second": 61_000_000, "estimated_ms": 12.5}}
+    counted = {
+        "instructions_per_second": 61_000_000,
+        "by_kind": {"load": 9},
+        "by_op": [{"name": "x"}],
+    }
+    latency = {"shipped": {"arm64": {"a53": counted}, "host": {"ratio_median": 3.4}}}
     written = {
         "metrics": metrics,
         "verdict": verdict,
@@ -46,7 +51,8 @@ def write_judged(
     }
     for name, content in written.items():
         (reports / f"{name}.json").write_text(json.dumps(content, indent=2))
-    (reports / "confusion.png").write_bytes(b"\x89PNG")
+    truth_and_prediction = {"actual": truth, "predicted": predicted}
+    pd.DataFrame(truth_and_prediction).to_csv(reports / "evaluation/confusion.csv", index=False)
     (reports / "validation").mkdir(exist_ok=True)
     (reports / "validation/index.html").write_text("<html>Data Docs</html>")
 

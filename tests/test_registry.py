@@ -40,6 +40,8 @@ def test_a_version_carries_its_verdict_its_card_and_its_files(tracked, tmp_path)
         "card.json",
     }  # fmt: skip
     assert registry.download(made, "reports/validation/index.html", tmp_path / "got").exists()
+    picture = registry.download(made, "plots/confusion.png", tmp_path / "got")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(TrackingError, match=r"version 1: its run holds no reports/nothing\.json"):
         registry.download(made, "reports/nothing.json", tmp_path / "got")
 

@@ -5,6 +5,7 @@ Where it is: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlartifacts/` in the pro
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ _SETTINGS = {  # read by mlflow when it is imported; a value that the user has s
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+_NETWORK = ("requests.", "urllib3.")  # modules whose every error is one of a network
 _BATCH = 100  # parameters that MLflow takes in one request
 
 
@@ -56,7 +58,8 @@ def address() -> str:
 def reaching() -> Iterator["MlflowClient"]:
     """A client of the tracking server, whose failures become one clear line.
 
-    raises: ServerAwayError if it may answer later, TrackingError if it refused
+    raises: ServerAwayError if it may answer later, TrackingError if it refused; an error of a file
+        of ours stays what it is
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -72,19 +75,26 @@ def reaching() -> Iterator["MlflowClient"]:
         reason = str(error).partition("\n")[0][:200]
         if _is_away(error):
             raise ServerAwayError(f"MLflow at {uri} does not answer: {reason}") from error
+        if isinstance(error, OSError):
+            raise
         raise TrackingError(f"MLflow at {uri} refused: {reason}") from error
 
 
 def _is_away(error: BaseException | None) -> bool:
-    """Whether a network, a database or a disk stands behind an error."""
-    from mlflow.exceptions import MlflowException
+    """Whether a network, or a database that cannot be reached or written now, is behind an error.
 
+    Not so a file that is missing, or an address or a database that will never do.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy import exc
+
+    network = (ConnectionError, TimeoutError, socket.gaierror)
+    database = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
     while error:
-        if not isinstance(error, MlflowException):
-            own = type(error).__module__.partition(".")[0] in ("sqlalchemy", "alembic", "urllib3")
-            if own or isinstance(error, OSError):  # requests' errors are OSErrors
+        if isinstance(error, MlflowException):
+            if error.error_code in ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
                 return True
-        elif error.error_code in ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
+        elif isinstance(error, network + database) or type(error).__module__.startswith(_NETWORK):
             return True
         error = error.__cause__ or error.__context__
     return False

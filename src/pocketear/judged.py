@@ -12,6 +12,12 @@ from pocketear.figures import scalars, table
 from pocketear.params import Params
 
 _HEADLINES = ("accuracy", "macro_f1", "calibration_error")
+_COSTS = (
+    "instructions_per_second",
+    "front_end_instructions_per_second",
+    "estimate_ms_per_second",
+    "peak_bytes",
+)
 _TAG_LENGTH = 4000  # characters; MLflow takes 5000
 
 
@@ -76,8 +82,20 @@ def headline(judged: Judged) -> dict[str, float]:
         | {name: float(size) for name, size in judged.sizes().items()}
         | scalars(judged.report("metrics.json"))
         | scalars(judged.report("parity.json").get("entries"), "parity")
-        | scalars(judged.report("latency.json"), "latency")
+        | cost(judged.report("latency.json"))
     )
+
+
+def cost(latency: Mapping[str, Any]) -> dict[str, float]:
+    """What a second of sound costs the file that ships, by phone class: a few figures of many."""
+    shipped = latency.get("shipped", {})
+    host = {"host.ratio": shipped.get("host", {}).get("ratio_median")}
+    classes = {
+        f"{phone}.{name}": figures.get(name)
+        for phone, figures in shipped.get("arm64", {}).items()
+        for name in _COSTS
+    }
+    return scalars({**host, **classes}, "latency")
 
 
 def verdict_tags(judged: Judged) -> dict[str, str]:

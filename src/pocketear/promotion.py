@@ -16,8 +16,8 @@ import pandas as pd
 
 from pocketear import archive, registry
 from pocketear.errors import TrackingError
-from pocketear.figures import scalars, table
-from pocketear.judged import with_interval
+from pocketear.figures import table
+from pocketear.judged import cost, with_interval
 from pocketear.params import Params
 from pocketear.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 
@@ -215,7 +215,7 @@ def _tested(version: Version, scratch: Path) -> _Tested:
     return _Tested(
         predictions[predictions["runner"] == version.tags[registry.RUNNER_TAG]],
         {name: with_interval(figures) for name, figures in metrics.items()},
-        sizes | scalars(_json(reports / "latency.json"), "latency"),
+        sizes | cost(_json(reports / "latency.json")),
     )
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear import archive, delivery, provenance, tracking
+from pocketear import archive, delivery, plots, provenance, tracking
 from pocketear.errors import TrackingError
 from pocketear.judged import Judged, describe, headline, verdict_tags
 from pocketear.params import load_params
@@ -222,6 +222,10 @@ def _log_files(client: "MlflowClient", judged: Judged, run_id: str, folder: str)
         for path in beside:
             shutil.copy(judged.models / path, models)
         client.log_artifacts(run_id, str(models), f"{folder}/models")
+        pictures = Path(scratch) / "plots"
+        pictures.mkdir()
+        plots.draw_all(judged.reports, pictures)
+        client.log_artifacts(run_id, str(pictures), f"{folder}/plots")
     client.log_artifacts(run_id, str(judged.reports), f"{folder}/reports")
     now = delivery.now_ms()
     metrics = [Metric(name, value, now, 0) for name, value in headline(judged).items()]

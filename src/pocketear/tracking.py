@@ -64,7 +64,7 @@ class TrainingRun:
             with reaching() as client:
                 self._run_id = self._run_id or _run_of(client, self._journal.name, event["time"])
                 deliver(client, self._run_id, event, self._journal.folder)
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             self._live = False
             say(f"{error}; training goes on, the run is kept in {PENDING} and sent later")
 
@@ -107,7 +107,7 @@ def send_pending() -> int:
         except ServerAwayError as error:
             say(f"{error}; the runs in {PENDING} are sent later")
             break
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             say(f"{error}; delete {journal.folder} if the run is not worth keeping")
             continue
         journal.discard()
