@@ -24,15 +24,14 @@ from pocketear.params import load_params
 ROOT = Path(__file__).parent.parent
 ESC10 = Path("../shared/data/esc10")
 RESULTS = ROOT / "reports/crossvalidation"
-TRAINING = ("split.val_share=0.1", "augment.mix_share=1.0", "train.epochs=300")
-ALL = ("data.source=esc", f"data.path={ESC10}", *TRAINING)
-TEN_LABELS = (*ALL, "listener.background=[]")
-BABY_CRY = (
-    *ALL,
-    "data.labels=[baby_cry, other]",
-    "data.other=other",
-    "listener.background=[other]",
+TEN_LABELS = (
+    "data.source=esc",
+    f"data.path={ESC10}",
+    "split.val_share=0.1",
+    "augment.mix_share=1",
+    "train.epochs=300",
 )
+BABY_CRY = (*TEN_LABELS, "data.labels=[baby_cry, other]", "data.other=other")
 
 
 def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any], float]:
