@@ -43,3 +43,18 @@ def test_a_bug_keeps_its_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ZeroDivisionError" in done.stderr
     assert done.returncode == 1
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from pocketear import command\n"
+        "command.guard(lambda: Path('/dev/full').write_text('x'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {tmp_path}: No space left on device; "
+        "free some space and run it again: nothing is lost\n"
+    )

@@ -1,6 +1,7 @@
 """command: a stage's `main(clips: Path, ...)` -> its command line, with one-line errors."""
 
 import argparse
+import errno
 import inspect
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from pocketear.errors import PocketearError
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DEBUG = "POCKETEAR_DEBUG"  # any value: show the traceback of an expected error too
 
 
@@ -39,6 +41,9 @@ def guard(action: Callable[[], None], *, debug: bool = False) -> None:
 
 
 def _line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        where = error.filename or Path.cwd()
+        return f"{where}: {error.strerror}; free some space and run it again: nothing is lost"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

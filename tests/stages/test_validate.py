@@ -111,6 +111,15 @@ def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
     assert problems == []
 
 
+def test_silences_are_told_as_silence_and_not_as_copies(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[[0, 1, 40], "sha256"] = "of silence"
+    table.loc[[0, 1, 40], "silence_share"] = 1.0
+    _, aside, _ = judge(table, project)
+    assert len(aside) == 3
+    assert aside["reason"].str.startswith("digital silence").all()
+
+
 def test_one_sound_under_two_labels_is_kept_under_neither(project: Path) -> None:
     table = clip_table(LABELS)
     table.loc[40, ["sha256", "group"]] = table.loc[0, ["sha256", "group"]].to_list()

@@ -35,20 +35,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one suite said: the offending (path, rule number) pairs and the failed set rules."""
+    """What one suite said: which row breaks which rule, and whether all of the suite held."""
 
     offenders: list[tuple[int, Rule]]
     success: bool
 
 
 def clip_rules(params: ValidationParams) -> list[Rule]:
-    """What each clip must be."""
+    """What each clip must be; of several broken rules, the first is the reason that is told."""
     p = params
     return [
         Rule("undecodable", None, 0, "{error}"),
         Rule("unlabelled", None, 0, "its label is not in data.labels; mend the label, or list it"),
-        Rule("other_label", None, 0, "the same sound has another label elsewhere; keep one"),
-        Rule("copy", None, 0, "the same sound is in the set already"),
         Rule("duration", p.min_seconds, p.max_seconds, "lasts {value:.3g} s, want {low} to {high}"),
         Rule(
             "sample_rate", p.min_sample_rate, p.max_sample_rate,
@@ -67,6 +65,9 @@ def clip_rules(params: ValidationParams) -> list[Rule]:
             "silence_share", None, p.max_silence_share,
             "digital silence: {value:.1%} of it, want at most {high:.1%}",
         ),
+        # after what a clip is by itself: all silences are copies of each other
+        Rule("other_label", None, 0, "the same sound has another label elsewhere; keep one"),
+        Rule("copy", None, 0, "the same sound is in the set already"),
     ]  # fmt: skip
 
 
