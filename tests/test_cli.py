@@ -130,6 +130,15 @@ def test_a_table_of_events_tells_each_once(model: Path) -> None:
     assert all(re.fullmatch(r" +[\d.]+ – +[\d.]+ s  \d\.\d\d  \w+", row) for row in rows)
 
 
+def test_a_model_that_breaks_is_told(model: Path) -> None:
+    weights = np.random.default_rng(7).normal(0, 0.5, (3, 1_600)).astype("<f4")  # tiny_tflite's
+    broken = np.full_like(weights, np.nan)
+    model.write_bytes(model.read_bytes().replace(weights.tobytes(), broken.tobytes()))
+    done = pocketear("listen", "-", stdin=SOUND.tobytes())
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "79 windows ignored: the model's scores were not numbers" in done.stderr
+
+
 def test_a_wav_given_as_pcm_is_noticed(model: Path) -> None:
     soundfile.write("night.wav", SOUND, 16_000)
     done = pocketear("listen", "-", stdin=Path("night.wav").read_bytes())

@@ -1,4 +1,4 @@
-"""code: which modules a stage is made of, and their hash: what made a model, beside its data.
+"""code: which modules a stage is made of, and their hash.
 
 Not the Git commit: an unrelated change must not change the bytes of a model.
 """

@@ -63,7 +63,7 @@ def run_tests(android: Path, vectors: Path, cache: Path = CACHE) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         main, test = Path(scratch, "main.jar"), Path(scratch, "test")
         main.write_bytes(classes_jar(android, cache))
-        used = [main, lib / _STDLIB, lib / _JSON, *(lib / name for name in _JUNIT)]
+        used = [main, lib / _STDLIB, lib / _JSON, *(lib / name for name in _JUNIT), lib / _ANDROID]
         _kotlinc(lib, [sources], test, used, [f"-Xfriend-paths={main}"])
         command = ["java", f"-Dpocketear.vectors={vectors.resolve()}", "-cp", _path([test, *used])]
         return _run([*command, "org.junit.runner.JUnitCore", *names], "the Kotlin tests fail")

@@ -61,7 +61,8 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
         else stream_waveform(Path(file), model.card.sample_rate, _BLOCK)
     )
     samples, began, events = [0], time.process_time(), 0
-    for event in listener.listen(model.run, model.card, counted(sound, samples)):
+    heard = listener.Listener.of(model.card)
+    for event in listener.listen(model.run, model.card, counted(sound, samples), heard):
         events += event.ended
         if as_json:
             print(json.dumps(asdict(event), ensure_ascii=False), flush=True)
@@ -69,7 +70,12 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
             print(_row(event), flush=True)
     seconds, work = samples[0] / model.card.sample_rate, time.process_time() - began
     factor = f", real-time factor {work / seconds:.4f}" if seconds else ""
-    print(f"{events} events in {seconds:.1f} s of sound{factor}", file=sys.stderr)
+    print(
+        f"{events} event{'s' * (events != 1)} in {seconds:.1f} s of sound{factor}", file=sys.stderr
+    )
+    if heard.ignored:
+        told = "windows ignored: the model's scores were not numbers; export it again"
+        print(f"{heard.ignored} {told}", file=sys.stderr)
 
 
 def _row(event: listener.Event) -> str:

@@ -207,10 +207,15 @@ class _State:
         self.start, self.peak = start, np.float32(0)
 
 
-def listen(run: Run, card: ModelCard, blocks: Iterable[Waveform]) -> Iterator[Event]:
-    """Events of a stream that arrives in blocks of any length, at the card's sample_rate."""
+def listen(
+    run: Run, card: ModelCard, blocks: Iterable[Waveform], listener: Listener | None = None
+) -> Iterator[Event]:
+    """Events of a stream that arrives in blocks of any length, at the card's sample_rate.
+
+    listener: one of `card`, for a caller who wants to know what it ignored
+    """
     buffer = WindowBuffer(card.window_length, card.hop_length)
-    listener = Listener.of(card)
+    listener = listener or Listener.of(card)
     for block in blocks:
         for window in buffer.push(block):
             yield from listener.push(_window_scores(run, window, len(card.labels)))

@@ -15,7 +15,7 @@ from pocketear.runner import open_runner
 from pocketear.stages import evaluate
 from pocketear.store import open_store
 
-RUNNERS = ["keras", "litert_fp32", "litert_int8", "coreml_fp16"]
+RUNNERS = ["keras", "litert_fp32", "litert_int8", "coreml_fp16", "coreml_int8"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,13 @@ def test_every_runner_is_scored_on_the_test_side_alone(evaluated: Path, exported
         own = table[table["runner"] == name]
         assert set(own["path"]) == test
         assert metrics[name]["clips"] == len(test)
+        assert metrics[name]["bytes"] > 10_000
         assert metrics[name]["accuracy"] == accuracy_score(own["label"], own["predicted"])
+
+
+def test_the_small_core_ml_variant_is_smaller(evaluated: Path) -> None:
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert metrics["coreml_int8"]["bytes"] < 0.8 * metrics["coreml_fp16"]["bytes"]
 
 
 def test_a_clips_scores_are_the_mean_over_its_windows(evaluated: Path, exported: Path) -> None:

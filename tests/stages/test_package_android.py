@@ -1,6 +1,4 @@
 import hashlib
-import json
-import re
 import shutil
 import subprocess
 import zipfile
@@ -9,52 +7,21 @@ from xml.etree import ElementTree
 
 import pytest
 
+from conftest import ROOT
+from packaged_project import package, write_project
 from pocketear import kotlin
-from pocketear.errors import PackagingError, RunnerError
-from pocketear.model_file import card_for, read_card, settings_json, write_card
-from pocketear.params import load_params
-from pocketear.stages import package_android
-from tiny_model import LABELS, tiny_card, tiny_tflite
+from pocketear.errors import RunnerError
+from pocketear.model_file import read_card
+from tiny_model import LABELS
 
-ROOT = Path(__file__).parents[2]
-GATE = {"name": "litert_int8.accuracy", "sense": "at least", "limit": 0.8, "value": 0.9375,
-        "unit": "", "passed": True, "reason": ""}  # fmt: skip
-TIMED = {**GATE, "name": "host.ratio", "sense": "at most", "limit": 0.5, "value": 0.123456}
-ACCEPTED = {"accepted": True, "reasons": [], "gates": [GATE, TIMED]}
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
-
-
-def write_project(folder: Path, verdict: dict) -> None:
-    """A project's folder as `gate` leaves it, with the real sources and what they compiled to."""
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    (folder / "reports").mkdir()
-    (folder / "reports/verdict.json").write_text(json.dumps(verdict))
-    (folder / "mobile").symlink_to(ROOT / "mobile")
-    (ROOT / kotlin.CACHE).mkdir(parents=True, exist_ok=True)
-    (folder / kotlin.CACHE).parent.mkdir(exist_ok=True)
-    (folder / kotlin.CACHE).symlink_to(ROOT / kotlin.CACHE)
-    params = load_params(folder / "params.yaml")
-    listener = settings_json(tiny_card().listener)
-    card = card_for(params, LABELS, listener, "int8", {"dataset": "ab" * 32})
-    models = folder / "models/litert"
-    models.mkdir(parents=True)
-    path = models / f"{params.package.name}_{params.export.android}.tflite"
-    path.write_bytes(write_card(tiny_tflite(), card))
-
-
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(folder)
-    out = Path("build/android")
-    package_android.main(Path("reports/verdict.json"), Path("models"), out)
-    return folder / out
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("accepted")
-    write_project(folder, ACCEPTED)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        return run(folder, monkeypatch)
+    write_project(folder)
+    return package("android", folder)
 
 
 @pytest.fixture(scope="module")
@@ -107,77 +74,20 @@ def test_the_maven_layout_holds_the_aar_with_its_checksums(built: Path, aar: Pat
         assert "dev/pocketear/SoundListener.kt" in sources.namelist()
 
 
-def test_sums_are_what_sha256sum_accepts(built: Path) -> None:
-    done = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=built)
-    assert done.returncode == 0
-    listed = {line.split("  ")[1] for line in (built / "SHA256SUMS").read_text().splitlines()}
-    files = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
-    assert listed == files - {"SHA256SUMS"}
-
-
-def test_two_builds_are_the_same_bytes(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_project(tmp_path, ACCEPTED)
-    again = run(tmp_path, monkeypatch)
-    assert (again / "SHA256SUMS").read_bytes() == (built / "SHA256SUMS").read_bytes()
-
-
-def test_the_stopwatch_leaves_no_trace(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slower = {**ACCEPTED, "gates": [GATE, {**TIMED, "value": 0.4}]}
-    write_project(tmp_path, slower)
-    again = run(tmp_path, monkeypatch)
-    assert (again / "SHA256SUMS").read_bytes() == (built / "SHA256SUMS").read_bytes()
-
-
-def test_the_model_card_says_what_was_accepted(built: Path) -> None:
-    text = (built / "MODEL_CARD.md").read_text()
-    assert "| litert_int8.accuracy | at least 0.8 | 0.9375 |" in text
-    assert "| host.ratio | at most 0.5 | passed |" in text
-    assert "crying_baby 0.6, laughing 0.7" in text
-    assert re.search(r"\| dataset \| (ab){32} \|", text)
-
-
-def test_a_refused_verdict_builds_nothing_and_says_every_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_project(tmp_path, {"accepted": False, "reasons": ["accuracy: low", "int8: flips"]})
-    with pytest.raises(PackagingError, match=r"not accepted.*accuracy: low; int8: flips"):
-        run(tmp_path, monkeypatch)
-    assert not (tmp_path / "build").exists()
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"accepted": "true", "reasons": []}'])
-def test_what_is_not_a_verdict_builds_nothing(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_project(tmp_path, ACCEPTED)
-    (tmp_path / "reports/verdict.json").write_text(text)
-    with pytest.raises(PackagingError, match=r"verdict.json: not a"):
-        run(tmp_path, monkeypatch)
-
-
-def test_a_missing_verdict_or_model_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_project(tmp_path, ACCEPTED)
+def test_a_missing_model_says_so(tmp_path: Path) -> None:
+    write_project(tmp_path)
     (tmp_path / "models/litert/cry_laugh_int8.tflite").unlink()
     with pytest.raises(RunnerError, match=r"cry_laugh_int8.tflite: not found"):
-        run(tmp_path, monkeypatch)
-    (tmp_path / "reports/verdict.json").unlink()
-    with pytest.raises(PackagingError, match=r"verdict.json: not found"):
-        run(tmp_path, monkeypatch)
+        package("android", tmp_path)
 
 
 def test_without_a_jdk_the_package_is_made_of_what_there_is_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_project(tmp_path, ACCEPTED)
+    write_project(tmp_path)
     (tmp_path / kotlin.CACHE).unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
-    built = run(tmp_path, monkeypatch)
+    built = package("android", tmp_path)
     assert "classes.jar is empty: no JDK found; install" in capsys.readouterr().err
     with zipfile.ZipFile(next(built.glob("*.aar"))) as archive:
         assert archive.getinfo("assets/pocketear/cry_laugh.tflite").file_size > 1000
@@ -193,27 +103,19 @@ def with_classes(aar: Path, folder: Path) -> Path:
     return classes
 
 
-APP = """
-import android.app.Activity
-import dev.pocketear.SoundListener
-
-class App : Activity() {
-    private val listener by lazy { SoundListener(this) }
-
-    override fun onResume() {
-        super.onResume()
-        if (!listener.mayListen) return listener.askFor(this, requestCode = 1)
-        listener.start { event -> title = "${event.label} at ${event.startSeconds} s" }
-    }
-}
-"""
+def app_of_the_docs() -> str:
+    """The activity that docs/ship-to-a-phone.md shows."""
+    text = (ROOT / "docs/ship-to-a-phone.md").read_text()
+    shown = next(part for part in text.split("```kotlin\n") if part.startswith("class App"))
+    used = ("android.app.Activity", "android.os.Bundle", "dev.pocketear.SoundListener")
+    return "".join(f"import {name}\n" for name in used) + shown.partition("```")[0]
 
 
 @pytest.mark.slow
-def test_an_app_compiles_against_the_aar(aar: Path, tmp_path: Path) -> None:
+def test_the_app_of_the_docs_compiles_against_the_aar(aar: Path, tmp_path: Path) -> None:
     classes = with_classes(aar, tmp_path)
     lib = kotlin.fetch_toolchain(ROOT / "mobile/android/toolchain", ROOT / kotlin.CACHE)
-    (tmp_path / "App.kt").write_text(APP)
+    (tmp_path / "App.kt").write_text(app_of_the_docs())
     used = [classes, lib / kotlin._ANDROID, lib / kotlin._STDLIB]
     kotlin._kotlinc(lib, [tmp_path / "App.kt"], tmp_path / "app", used, [])
     assert (tmp_path / "app/App.class").is_file()

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pocketear.metrics import confusion
 from pocketear.report import charts
 from pocketear.report.findings import Findings, score_columns
-from pocketear.report.wording import SHARES, gate_name, number, plural, runner_name
+from pocketear.report.wording import SHARES, gate_name, number, plural, runner_name, size
 
 _TICK = 0.75  # where the limit of an `at most` gate stands on its bar
 _SET_ASIDE_SHOWN = 20
@@ -43,6 +43,7 @@ class RunnerRow:
     macro_f1: str
     worst: str
     calibration: str
+    size: str
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def runner_rows(found: Findings) -> list[RunnerRow]:
             f"{m['macro_f1']:.3f}",
             _worst_label(m["recall"]),
             number(m["calibration_error"], share=True),
+            size(m["bytes"]) if "bytes" in m else "",
         )
         for name, m in metrics.items()
     ]

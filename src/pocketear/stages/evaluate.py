@@ -47,14 +47,20 @@ def predictions(index: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) ->
 
 
 def shipped(models: Path, params: Params) -> dict[str, Path]:
-    """Runner name -> model file: Keras, both LiteRT files, and the Core ML package that ships."""
-    name = params.package.name
+    """Runner name -> model file: Keras, what ships, and the small variants beside it."""
+    name, coreml = params.package.name, dict.fromkeys((params.export.ios, "int8"))
     return {
         "keras": models / "keras" / "model.keras",
         "litert_fp32": models / "litert" / f"{name}_fp32.tflite",
         "litert_int8": models / "litert" / f"{name}_int8.tflite",
-        f"coreml_{params.export.ios}": models / "coreml" / f"{name}_{params.export.ios}.mlpackage",
+        **{f"coreml_{kind}": models / "coreml" / f"{name}_{kind}.mlpackage" for kind in coreml},
     }
+
+
+def size_of(model: Path) -> int:
+    """The bytes of a model's file, or of all files of its folder."""
+    files = [model] if model.is_file() else model.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def evaluate(
@@ -71,7 +77,7 @@ def evaluate(
         scores = clip_scores(
             open_runner(path), store, rows, params.frontend.window_length, p.hop_length
         )
-        metrics[name] = asdict(
+        metrics[name] = {"bytes": size_of(path)} | asdict(
             score(
                 truth, scores, index["group"].to_numpy(object), labels,
                 resamples=p.bootstrap, bins=p.calibration_bins, seed=params.seed,

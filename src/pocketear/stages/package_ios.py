@@ -55,7 +55,7 @@ def package(
     folder = f"Sources/{p.ios_module}/Model"
     named = {f"{model}/{name}": content for name, content in mlpackage.items()}
     text = model_card(card, verdict, named).encode()
-    kept = {name: content for name, content in swift.items() if name != f"{folder}/README.md"}
+    kept = {name: content for name, content in swift.items() if not name.endswith("/README.md")}
     files = {**kept, **{f"{folder}/{name}": content for name, content in named.items()}, FILE: text}
     inside = {f"{p.ios_module}/{name}": content for name, content in files.items()}
     return {**inside, f"{p.ios_module}-{p.version}.zip": zipped(inside), FILE: text}

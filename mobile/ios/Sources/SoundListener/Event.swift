@@ -1,3 +1,5 @@
+import Foundation
+
 /// A label heard from `startSeconds` to `endSeconds`, in seconds since listening began.
 ///
 /// Told twice: once it has lasted long enough (`ended` false, `endSeconds` and `peak` so far), and
@@ -20,8 +22,10 @@ public struct Event: Equatable, Sendable {
 }
 
 /// What stops a listener, and how to mend it.
-public struct SoundListenerError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct SoundListenerError: LocalizedError, Equatable, Sendable, CustomStringConvertible {
     public let description: String
+
+    public var errorDescription: String? { description }
 
     init(_ description: String) {
         self.description = description

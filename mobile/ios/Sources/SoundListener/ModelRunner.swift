@@ -13,9 +13,7 @@ public final class ModelRunner: SoundModel {
 
     /// Compiles the model, unless this device did before, and loads it.
     public convenience init() async throws {
-        let source = try ModelRunner.source()
-        let compiled = try await ModelRunner.compiled(source)
-        try self.init(model: MLModel(contentsOf: compiled))
+        try await self.init(model: ModelRunner.load(ModelRunner.source()))
     }
 
     /// Takes a loaded model with a card in its metadata.
@@ -38,6 +36,9 @@ public final class ModelRunner: SoundModel {
     }
 
     public func scores(of window: [Float]) throws -> [Float] {
+        if window.count != samples.count {
+            throw SoundListenerError("a window of \(window.count) samples, want \(samples.count)")
+        }
         samples.withUnsafeMutableBufferPointer(ofType: Float.self) { pointer, _ in
             for index in window.indices { pointer[index] = window[index] }
         }
@@ -64,18 +65,22 @@ public final class ModelRunner: SoundModel {
         throw SoundListenerError("want one .mlpackage in the package's Model folder; `make run` puts it there")
     }
 
-    /// What Core ML compiled `source` to: kept in Caches, under a name made from its content.
-    private static func compiled(_ source: URL) async throws -> URL {
+    /// Loads what Core ML made of `source`: kept in Caches, under a name made from its content.
+    private static func load(_ source: URL) async throws -> MLModel {
         let folder = try FileManager.default.url(
             for: .cachesDirectory, in: .userDomainMask, appropriateFor: nil, create: true
         ).appendingPathComponent("pocketear")
-        let kept = folder.appendingPathComponent(try fingerprint(source) + ".mlmodelc")
-        if (try? MLModel(contentsOf: kept)) != nil { return kept }
+        let kept = try folder.appendingPathComponent(fingerprint(source) + ".mlmodelc")
+        if let model = try? MLModel(contentsOf: kept) { return model }
         let fresh = try await MLModel.compileModel(at: source)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try? FileManager.default.removeItem(at: kept)
-        try FileManager.default.moveItem(at: fresh, to: kept)
-        return kept
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try? FileManager.default.removeItem(at: kept)
+            try FileManager.default.moveItem(at: fresh, to: kept)
+        } catch {  // no room, or another listener keeps it at this moment
+            return try MLModel(contentsOf: fresh)
+        }
+        return try MLModel(contentsOf: kept)
     }
 
     private static func fingerprint(_ source: URL) throws -> String {

@@ -11,10 +11,13 @@ import Foundation
 ///
 /// Everything about the model is read from the .mlpackage in the package. The app's Info.plist says
 /// why it listens, in NSMicrophoneUsageDescription. Phone calls and other interruptions pause it.
+///
+/// Unchecked: the runner, which is not thread-safe, is used on `queue` alone.
 public final class SoundListener: @unchecked Sendable {
     /// What the model in the package is.
     public let card: ModelCard
     private let runner: ModelRunner
+    private let queue = DispatchQueue(label: "pocketear.listener", qos: .userInitiated)
 
     public init() async throws {
         runner = try await ModelRunner()
@@ -23,11 +26,11 @@ public final class SoundListener: @unchecked Sendable {
 
     /// Begins to listen; ends when the task that reads it is cancelled.
     ///
-    /// Throws `SoundListenerError` if the microphone is denied or cannot be opened, or the model
-    /// fails. Read one stream at a time.
+    /// Throws `SoundListenerError` if the microphone is denied or cannot be opened, and what Core ML
+    /// or AVFoundation throws if they fail.
     public func events() -> AsyncThrowingStream<Event, Error> {
         AsyncThrowingStream { continuation in
-            let session = Session(runner: runner, continuation: continuation)
+            let session = Session(runner: runner, queue: queue, continuation: continuation)
             continuation.onTermination = { _ in session.stop() }
             Task {
                 if await AVCaptureDevice.requestAccess(for: .audio) {
@@ -41,18 +44,24 @@ public final class SoundListener: @unchecked Sendable {
     }
 }
 
-/// One time of listening, over as many interruptions as come. Its state belongs to `queue`.
+/// One time of listening, over as many interruptions as come.
+///
+/// Unchecked: all that changes is touched on `queue` alone.
 private final class Session: @unchecked Sendable {
-    private let queue = DispatchQueue(label: "pocketear.listener", qos: .userInitiated)
-    private let engine = AVAudioEngine()
+    private let queue: DispatchQueue
     private let continuation: AsyncThrowingStream<Event, Error>.Continuation
     private let hearing: Hearing
     private let rate: Double
+    private var engine: AVAudioEngine?
     private var observers: [NSObjectProtocol] = []
-    private var pausedAt: DispatchTime?
+    private var pausedAt: ContinuousClock.Instant?
     private var stopped = false
 
-    init(runner: ModelRunner, continuation: AsyncThrowingStream<Event, Error>.Continuation) {
+    init(
+        runner: ModelRunner, queue: DispatchQueue,
+        continuation: AsyncThrowingStream<Event, Error>.Continuation
+    ) {
+        self.queue = queue
         self.continuation = continuation
         rate = Double(runner.card.sampleRate)
         hearing = Hearing(card: runner.card, model: runner) { continuation.yield($0) }
@@ -74,6 +83,10 @@ private final class Session: @unchecked Sendable {
                 NotificationCenter.default.removeObserver(observer)
             }
             self.release()
+            #if os(iOS)
+            // Whoever played before may go on.
+            try? AVAudioSession.sharedInstance().setActive(false, options: .notifyOthersOnDeactivation)
+            #endif
         }
     }
 
@@ -86,29 +99,32 @@ private final class Session: @unchecked Sendable {
         }
     }
 
+    /// With an engine of its own: one that lived through a reset of the media services is dead.
     private func capture() throws {
         #if os(iOS)
         let session = AVAudioSession.sharedInstance()
         try session.setCategory(.record, mode: .measurement)  // without gain control or noise suppression
         try session.setActive(true)
         #endif
+        let engine = AVAudioEngine()
         let format = engine.inputNode.outputFormat(forBus: 0)
         guard format.sampleRate > 0, let tap = Tap(from: format, rate: rate) else {
             throw SoundListenerError("the microphone cannot be opened: another app may hold it")
         }
         engine.inputNode.installTap(onBus: 0, bufferSize: 4096, format: format) { [weak self] buffer, time in
             guard let session = self else { return }
-            let lost = tap.lost(before: buffer, at: time)
-            let samples = tap.convert(buffer)
+            let (lost, samples) = tap.take(buffer, at: time)
             session.queue.async { session.hear(samples, after: lost) }
         }
         engine.prepare()
         try engine.start()
+        self.engine = engine
     }
 
     private func release() {
-        engine.inputNode.removeTap(onBus: 0)
-        engine.stop()
+        engine?.inputNode.removeTap(onBus: 0)
+        engine?.stop()
+        engine = nil
     }
 
     private func hear(_ samples: [Float], after lost: Int) {
@@ -123,60 +139,69 @@ private final class Session: @unchecked Sendable {
         if stopped || pausedAt != nil { return }
         release()
         hearing.lose(0)
-        pausedAt = DispatchTime.now()
+        pausedAt = .now
     }
 
     private func resume() {
         guard !stopped, let since = pausedAt else { return }
         pausedAt = nil
-        let away = Double(DispatchTime.now().uptimeNanoseconds - since.uptimeNanoseconds) / 1e9
-        hearing.lose(Int(away * rate))
+        let away = since.duration(to: .now).components
+        hearing.lose(Int((Double(away.seconds) + Double(away.attoseconds) * 1e-18) * rate))
         attempt { try capture() }
     }
 
     private func observe() {
         // Another microphone: its format may differ, so the tap is made anew.
-        on(.AVAudioEngineConfigurationChange, from: engine) { session, _ in
+        on(.AVAudioEngineConfigurationChange) { session, change in
+            guard let engine = session.engine, change.source == ObjectIdentifier(engine) else { return }
             session.pause()
             session.resume()
         }
         #if os(iOS)
-        on(AVAudioSession.interruptionNotification, from: nil) { session, kind in
-            if kind == AVAudioSession.InterruptionType.began.rawValue {
+        on(AVAudioSession.interruptionNotification) { session, change in
+            if change.interruption == AVAudioSession.InterruptionType.began.rawValue {
                 session.pause()
             } else {
                 session.resume()
             }
         }
-        on(AVAudioSession.mediaServicesWereResetNotification, from: nil) { session, _ in
+        on(AVAudioSession.mediaServicesWereResetNotification) { session, _ in
             session.pause()
             session.resume()
         }
         #endif
     }
 
-    /// Runs `action` on `queue` with the kind of interruption that the notification names, if any.
-    private func on(
-        _ name: Notification.Name, from object: AnyObject?,
-        _ action: @escaping @Sendable (Session, UInt?) -> Void
-    ) {
+    /// Runs `action` on `queue` with what the notification says.
+    private func on(_ name: Notification.Name, _ action: @escaping @Sendable (Session, Change) -> Void) {
         let observer = NotificationCenter.default.addObserver(
-            forName: name, object: object, queue: nil
+            forName: name, object: nil, queue: nil
         ) { [weak self] note in
             guard let session = self else { return }
-            let kind = note.userInfo?["AVAudioSessionInterruptionTypeKey"] as? UInt
-            session.queue.async { action(session, kind) }
+            let change = Change(
+                source: note.object.map { ObjectIdentifier($0 as AnyObject) },
+                interruption: note.userInfo?["AVAudioSessionInterruptionTypeKey"] as? UInt)
+            session.queue.async { action(session, change) }
         }
         observers.append(observer)
     }
 }
 
-/// Buffers of the microphone to mono samples at the model's rate. Called by one thread, the tap's.
+/// What a notification says: of whom, and the kind of interruption, if it is one.
+private struct Change: Sendable {
+    let source: ObjectIdentifier?
+    let interruption: UInt?
+}
+
+/// Buffers of the microphone to mono samples at the model's rate.
+///
+/// Unchecked: called by one thread, the tap's.
 private final class Tap: @unchecked Sendable {
     private let converter: AVAudioConverter
     private let output: AVAudioFormat
     private let ratio: Double
     private var expected: AVAudioFramePosition?
+    private var unheard: AVAudioFramePosition = 0
 
     init?(from input: AVAudioFormat, rate: Double) {
         guard
@@ -191,30 +216,42 @@ private final class Tap: @unchecked Sendable {
         ratio = rate / input.sampleRate
     }
 
-    /// Samples, at the model's rate, that the device dropped before `buffer`.
-    func lost(before buffer: AVAudioPCMBuffer, at time: AVAudioTime) -> Int {
+    /// The samples of `buffer`, and how many were lost before it; both at the model's rate.
+    func take(_ buffer: AVAudioPCMBuffer, at time: AVAudioTime) -> (lost: Int, samples: [Float]) {
+        unheard += missing(before: buffer, at: time)
+        guard let samples = convert(buffer) else {
+            unheard += AVAudioFramePosition(buffer.frameLength)
+            return (0, [])
+        }
+        defer { unheard = 0 }
+        return (Int(Double(unheard) * ratio), samples)
+    }
+
+    /// Frames that the device dropped before `buffer`.
+    private func missing(before buffer: AVAudioPCMBuffer, at time: AVAudioTime) -> AVAudioFramePosition {
         guard time.isSampleTimeValid else { return 0 }
         let missing = expected.map { max(0, time.sampleTime - $0) } ?? 0
         expected = time.sampleTime + AVAudioFramePosition(buffer.frameLength)
-        return Int(Double(missing) * ratio)
+        return missing
     }
 
-    func convert(_ buffer: AVAudioPCMBuffer) -> [Float] {
+    private func convert(_ buffer: AVAudioPCMBuffer) -> [Float]? {
         let capacity = AVAudioFrameCount(Double(buffer.frameLength) * ratio) + 64
-        guard let made = AVAudioPCMBuffer(pcmFormat: output, frameCapacity: capacity) else { return [] }
+        guard let made = AVAudioPCMBuffer(pcmFormat: output, frameCapacity: capacity) else { return nil }
         let once = Once(buffer)
-        var error: NSError?
-        _ = converter.convert(to: made, error: &error) { _, status in
+        let status = converter.convert(to: made, error: nil) { _, status in
             let next = once.take()
             status.pointee = next == nil ? .noDataNow : .haveData
             return next
         }
-        guard error == nil, let channel = made.floatChannelData?[0] else { return [] }
+        guard status != .error, let channel = made.floatChannelData?[0] else { return nil }
         return Array(UnsafeBufferPointer(start: channel, count: Int(made.frameLength)))
     }
 }
 
 /// A buffer that is handed out once.
+///
+/// Unchecked: the converter asks on the thread that called it.
 private final class Once: @unchecked Sendable {
     private var buffer: AVAudioPCMBuffer?
 

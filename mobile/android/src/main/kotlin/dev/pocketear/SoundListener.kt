@@ -8,6 +8,7 @@ import android.content.pm.PackageManager
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
+import android.os.SystemClock
 import android.util.Log
 import java.io.IOException
 
@@ -15,8 +16,8 @@ import java.io.IOException
  * Listens to the microphone and tells what it hears.
  *
  *     val listener = SoundListener(context)
- *     if (!listener.mayListen) listener.askFor(activity, requestCode = 1)
- *     listener.start { event -> Log.i("heard", "${event.label} at ${event.startSeconds} s") }
+ *     if (!listener.mayListen) listener.askFor(activity, requestCode = 1) // once, in onCreate
+ *     else listener.start { event -> Log.i("heard", "${event.label} at ${event.startSeconds} s") }
  *
  * Everything about the model is read from the .tflite in the package. Call from the main thread;
  * events come on it. While no activity of the app is visible Android lets it hear nothing, so
@@ -25,7 +26,7 @@ import java.io.IOException
  */
 public class SoundListener(context: Context, private val inBackground: Boolean = false) : AutoCloseable {
     private val context = context.applicationContext
-    private val main = Handler(Looper.getMainLooper())
+    private val main by lazy { Handler(Looper.getMainLooper()) }
     private var session: Session? = null
 
     /** What the model in the package is. */
@@ -47,6 +48,7 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
      *
      * @throws SecurityException if the microphone is not granted
      * @throws IOException if the microphone or the model cannot be opened
+     * @throws IllegalArgumentException if the model is damaged, or does not fit its labels
      */
     public fun start(onFailure: (Exception) -> Unit = ::log, onEvent: (Event) -> Unit) {
         if (session != null) return
@@ -97,12 +99,12 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
         override fun hidden() {
             release()
             hearing.lose(0)
-            pausedAt = System.nanoTime()
+            pausedAt = SystemClock.elapsedRealtimeNanos() // goes on while the phone sleeps
         }
 
         override fun shown() {
             if (microphone != null) return
-            val away = (System.nanoTime() - pausedAt) / NANOSECONDS
+            val away = (SystemClock.elapsedRealtimeNanos() - pausedAt) / NANOSECONDS
             hearing.lose((away * card.sampleRate).toLong())
             try {
                 capture()
@@ -184,14 +186,15 @@ internal abstract class Visibility : Application.ActivityLifecycleCallbacks {
         shown()
     }
 
+    /** One that was visible before listening began was never seen to start. */
+    override fun onActivityResumed(activity: Activity) = onActivityStarted(activity)
+
     override fun onActivityStopped(activity: Activity) {
         visible.remove(activity)
         if (visible.isEmpty()) hidden()
     }
 
     override fun onActivityCreated(activity: Activity, state: Bundle?) = Unit
-
-    override fun onActivityResumed(activity: Activity) = Unit
 
     override fun onActivityPaused(activity: Activity) = Unit
 
