@@ -8,6 +8,9 @@ from pocketear.command import DEBUG
 from pocketear.native_log import drop_chatter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# NumPy's matmuls here are small, and clips are worked on side by side: two threads for one product
+# wait for each other, a hundred times as long as the product takes on a busy machine
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")  # the bars of converters, many a second in a log
 warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
 # `python -m pocketear.stages.NAME` is here before it has found NAME, and all that NAME imports
