@@ -98,6 +98,8 @@ def multiply_adds(path: Path) -> int:
         inputs, output = op["inputs"], op["outputs"][0]
         if op["op_name"] == "CONV_2D":  # weights (out, height, width, in)
             total += int(np.prod(shapes[output])) * int(np.prod(shapes[inputs[1]][1:]))
+        elif op["op_name"] == "DEPTHWISE_CONV_2D":  # weights (1, height, width, channel)
+            total += int(np.prod(shapes[output])) * int(np.prod(shapes[inputs[1]][1:3]))
         elif op["op_name"] in ("FULLY_CONNECTED", "BATCH_MATMUL"):
             total += int(np.prod(shapes[output])) * int(shapes[inputs[0]][-1])
     return total

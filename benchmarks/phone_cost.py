@@ -1,10 +1,10 @@
-"""phone_cost: instructions of known audio networks, and that they are the same every time.
+"""phone_cost: what a second of audio costs on each phone class, and that it is the same every time.
 
-Three shapes with seeded random weights, for scale: the DS-CNN of MLPerf Tiny and BC-ResNet-1
-(keyword spotting, no front-end) and one of YAMNet's size (a MobileNet v1 on 96 x 64 log-mels).
-Each is counted on every phone class. The DS-CNN is counted in 20 processes of its own on two
-emulated cores; on one core all 20 must agree to the instruction, between cores they differ by
-design, because XNNPACK has kernels for each.
+Every architecture as it ships (int8 behind the float front-end, random weights: counts do not
+depend on them), and, for scale, known networks from features to scores, without a front-end: the
+DS-CNN of MLPerf Tiny and BC-ResNet-1 (keyword spotting, a second) and YAMNet (0.96 s). The file of
+the project's own architecture is counted in RUNS processes a class, by turns on two of QEMU's
+cores that have the same kinds of instructions.
 """
 
 import os
@@ -14,34 +14,46 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
 import claim
+import front_end as front_end_benchmark
+from pocketear import front_end, model
+from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.arm64 import costliest
 from pocketear.phone.classes import phone_table
 from pocketear.phone.count import Counts, count, probe_windows, steady
 from pocketear.phone.estimate import estimate
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run
-from pocketear.phone.reference import Layer, convolutional, ds_cnn, separable
+from pocketear.phone.reference import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
+from pocketear.stages.export_litert import convert, quantise
 
-RUNS, CORES = 20, ("a53", "a76")
-# source: github.com/tensorflow/models, research/audioset/yamnet/yamnet.py, _YAMNET_LAYER_DEFS
-YAMNET = (
-    Layer("conv", (3, 3), (2, 2), 32),
-    *separable(64), *separable(128, 2), *separable(128), *separable(256, 2), *separable(256),
-    *separable(512, 2), *(layer for _ in range(5) for layer in separable(512)),
-    *separable(1024, 2), *separable(1024),
-)  # fmt: skip
-YAMNET_LABELS = 521
+RUNS = 20
+HOSTS = {"a53": ("cortex-a53", "cortex-a57"), "a76": ("cortex-a76", "neoverse-n1")}
+LABELS = tuple("abcdefghij")  # as many as ESC-10 has
+KWS_WINDOW_S = 1.0
+PARAMS = load_params()
+
+
+def architecture(name: str) -> tuple[bytes, FrontEndParams]:
+    """One of the product's networks as its int8 .tflite, and its front-end."""
+    keras.utils.set_random_seed(PARAMS.seed)
+    kind = {"mfcc_cnn": "mfcc"}.get(name, "log_mel")
+    p = PARAMS.frontend.model_copy(update={"kind": kind})
+    mean, scale = np.zeros(front_end.n_coefficients(p)), np.ones(front_end.n_coefficients(p))
+    chosen = PARAMS.model.model_copy(update={"architecture": name})
+    built = model.build(p, chosen, LABELS, model.Normalisation(mean, scale))
+    return quantise(convert(built), probe_windows(p.window_length)), p
 
 
 def bc_resnet_1() -> bytes:
     """BC-ResNet-1 on 40 log-mels x 101 frames, 12 labels. source: arXiv 2106.04140, table 1."""
-    import keras
-    import tensorflow as tf
-    from keras import layers
-
-    keras.utils.set_random_seed(2718)
+    keras.utils.set_random_seed(PARAMS.seed)
     features = keras.Input((40, 101, 1), batch_size=1)
     x = layers.Conv2D(16, 5, strides=(2, 1), padding="same", activation="relu")(features)
     stages = ((8, 1, 1, 2), (12, 2, 2, 2), (16, 2, 4, 4), (20, 1, 8, 4))
@@ -57,77 +69,103 @@ def bc_resnet_1() -> bytes:
 
 def broadcast_block(x: Any, channels: int, stride: int, dilation: int) -> Any:
     """One block: 2-D features, their mean over frequency, and the temporal part broadcast back."""
-    from keras import layers, ops
-
     same = x.shape[-1] == channels and stride == 1
     wide = x if same else layers.Conv2D(channels, 1, activation="relu")(x)
-    two = layers.DepthwiseConv2D((3, 1), strides=(stride, stride), padding="same")(wide)
-    if stride > 1:  # the paper strides frequency only
-        two = layers.DepthwiseConv2D((3, 1), padding="same")(
-            layers.AveragePooling2D((stride, 1))(wide)
-        )
+    # the paper strides frequency alone, which TensorFlow's depthwise convolution cannot
+    two = layers.DepthwiseConv2D((3, 1), padding="same")(wide[:, ::stride] if stride > 1 else wide)
     one = ops.mean(two, axis=1, keepdims=True)
     one = layers.DepthwiseConv2D((1, 3), dilation_rate=(1, dilation), padding="same")(one)
-    one = layers.Conv2D(channels, 1, activation="relu")(one)
+    one = layers.Conv2D(channels, 1)(layers.Activation("swish")(one))
     return layers.ReLU()(x + two + one if same else two + one)
 
 
-def write_networks(folder: Path) -> dict[str, Path]:
-    """Name -> its .tflite."""
-    contents = {
-        "ds_cnn": ds_cnn(),
-        "bc_resnet_1": bc_resnet_1(),
-        "yamnet_sized": convolutional((96, 64, 1), YAMNET, YAMNET_LABELS),
-    }
-    paths = {name: folder / f"{name}.tflite" for name in contents}
-    for name, content in contents.items():
-        paths[name].write_bytes(content)
-    return paths
+def row(tools: Tools, path: Path, seconds: float) -> dict[str, Any]:
+    """One file, a second of audio in windows end to end, on every phone class."""
+    counted = {name: count(path, name, tools=tools) for name in phone_table().classes}
+    rows = {name: class_row(counts, path, name, seconds) for name, counts in counted.items()}
+    macs = front_end_benchmark.multiply_adds(path)
+    print(path.stem, {name: one["instructions_per_second"] for name, one in rows.items()})
+    return {"macs_per_second": round(macs / seconds), "bytes": path.stat().st_size, **rows}
 
 
-def totals(tools: Tools, model: Path, core: str) -> list[int]:
-    """Instructions in each of RUNS processes."""
-    windows = probe_windows(read_graph(model).window_length)
-    job = Job(model, windows, core)
-    return [sum(steady(model, count_run(tools, job))) for _ in range(RUNS)]
-
-
-def row(counts: Counts, model: Path, name: str) -> dict[str, Any]:
-    """What is told of one network on one phone class."""
-    guess = estimate(counts, model.stat().st_size, name)
+def class_row(counts: Counts, path: Path, name: str, seconds: float) -> dict[str, Any]:
+    """The same on one class."""
+    guess = estimate(counts, path.stat().st_size, name)
+    milliseconds = {"estimate": guess.milliseconds, "low": guess.low, "high": guess.high}
     return {
-        "instructions": counts.instructions,
-        "by_kind": counts.by_kind,
-        "costliest_op": costliest(counts),
-        "estimate_ms": round(guess.milliseconds, 3),
-        "estimate_low": round(guess.low, 3),
-        "estimate_high": round(guess.high, 3),
+        "instructions_per_second": round(counts.instructions / seconds),
+        "front_end_instructions_per_second": round(counts.front_end_instructions / seconds),
+        **{f"{what}_ms_per_second": round(ms / seconds, 3) for what, ms in milliseconds.items()},
         "leave_one_out_error": round(guess.leave_one_out_error, 4),
         "peak_bytes": counts.peak_bytes,
+        "costliest_op": costliest(counts),
     }
+
+
+def architectures(tools: Tools, folder: Path) -> dict[str, Any]:
+    """The product's own networks, with what listening costs and the front-end's multiply-adds."""
+    rows = {}
+    for name in model.NETWORKS:
+        content, p = architecture(name)
+        path = folder / f"{name}.tflite"
+        path.write_bytes(content)
+        seconds = p.window_length / p.sample_rate
+        bare = front_end_benchmark.export(front_end_benchmark.layer(p), p, folder, "front_end")
+        hears = p.window_length / PARAMS.listener.hop_length  # how often the listener, each sample
+        rows[name] = {
+            "front_end_macs_per_second": round(front_end_benchmark.multiply_adds(bare) / seconds),
+            "windows_heard_of_each_second": round(hears, 3),
+            **row(tools, path, seconds),
+        }
+    return rows
+
+
+def known(tools: Tools, folder: Path) -> dict[str, Any]:
+    """Networks of others, for scale."""
+    networks = {
+        "ds_cnn": (ds_cnn(), KWS_WINDOW_S),
+        "bc_resnet_1": (bc_resnet_1(), KWS_WINDOW_S),
+        "yamnet": (yamnet(), YAMNET_WINDOW_S),
+    }
+    rows = {}
+    for name, (content, seconds) in networks.items():
+        path = folder / f"{name}.tflite"
+        path.write_bytes(content)
+        rows[name] = row(tools, path, seconds)
+    return rows
+
+
+def totals(tools: Tools, path: Path, core: str) -> list[int]:
+    """Instructions of a window in each of RUNS processes."""
+    windows = probe_windows(read_graph(path).window_length)
+    jobs = [Job(path, windows, core, cpu=HOSTS[core][run % 2]) for run in range(RUNS)]
+    return [sum(steady(path, count_run(tools, job))) for job in jobs]
 
 
 def main() -> None:
     """Count everything and publish."""
     tools = prepare()
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_networks(Path(folder))
-        repeated = {core: totals(tools, paths["ds_cnn"], core) for core in CORES}
-        networks = {
-            network: {
-                name: row(count(path, name, tools=tools), path, name)
-                for name in phone_table().classes
-            }
-            for network, path in paths.items()
-        }
-    figures = {
-        "identical_runs": {core: len(set(found)) == 1 for core, found in repeated.items()},
-        "runs": RUNS,
-        "instructions_by_core": {core: sorted(set(found)) for core, found in repeated.items()},
-        "tools": tools.versions,
-        "networks": networks,
-    }
-    claim.publish("phone_cost", figures)
+        ours = architectures(tools, Path(folder))
+        own = PARAMS.model.architecture
+        repeated = {core: totals(tools, Path(folder) / f"{own}.tflite", core) for core in HOSTS}
+        others = known(tools, Path(folder))
+    counted = ("instructions_per_second", "front_end_instructions_per_second")
+    claim.publish(
+        "phone_cost",
+        {
+            "architecture": own,
+            **{name: {core: ours[own][core][name] for core in HOSTS} for name in counted},
+            "front_end_macs_per_second": ours[own]["front_end_macs_per_second"],
+            "identical_runs": all(len(set(found)) == 1 for found in repeated.values()),
+            "runs_a_core": RUNS,
+            "emulated_cores": HOSTS,
+            "instructions_per_window": {c: sorted(set(found)) for c, found in repeated.items()},
+            "tools": tools.versions,
+            "architectures": ours,
+            "known_networks": others,
+        },
+    )
 
 
 if __name__ == "__main__":

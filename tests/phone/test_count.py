@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pocketear.errors import PhoneError
-from pocketear.phone.count import RUNTIME, Counts, count, probe_windows
+from pocketear.phone.count import RUNTIME, Counts, count, probe_windows, steady
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run
 from pocketear.phone.host import HostModel
-from pocketear.phone.reference import DS_CNN_INPUT
+from pocketear.phone.reference import yamnet
 from pocketear.phone.setup import Tools
 
 # Multiply-adds of the DS-CNN by hand: a 10x4 convolution to 25x5x64, four times a 3x3 depthwise and
@@ -48,8 +48,24 @@ def test_another_process_counts_the_same(tools: Tools, reference: Path, counts: 
     assert {sum(region[-1]) for region in again.regions} == {counts.instructions}
 
 
+def test_a_large_network_costs_the_same_on_every_window(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "yamnet.tflite"
+    path.write_bytes(yamnet())
+    run = count_run(tools, Job(path, probe_windows(read_graph(path).window_length), "a76"))
+    assert sum(steady(path, run)) > 20_000_000
+
+
+def test_another_cpu_of_the_same_kind_counts_the_same(tools: Tools, reference: Path) -> None:
+    windows = probe_windows(read_graph(reference).window_length)
+    runs = [
+        count_run(tools, Job(reference, windows, "a76", cpu=cpu))
+        for cpu in ("cortex-a76", "neoverse-n1")
+    ]
+    assert steady(reference, runs[0]) == steady(reference, runs[1])
+
+
 def test_outputs_are_those_of_this_machine(counts: Counts, reference: Path) -> None:
-    windows = probe_windows(int(np.prod(DS_CNN_INPUT)))
+    windows = probe_windows(read_graph(reference).window_length)
     expected = HostModel("reference", reference.read_bytes()).run(windows)
     np.testing.assert_allclose(counts.outputs, expected, atol=1e-6, rtol=0)
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from browser import open_tab
 from pocketear.params import load_params
+from pocketear.report import parity
 from pocketear.report.findings import read_findings, usual_places
 from pocketear.report.page import render
 from pocketear.store import open_store
@@ -207,3 +208,23 @@ def test_in_a_real_browser(project: Path, width: int) -> None:
 
 def _content(uri: str) -> bytes:
     return base64.b64decode(uri.partition(",")[2])
+
+
+def test_the_parity_matrix_tells_what_passes_what_fails_and_what_is_absent(project: Path) -> None:
+    figures = {"max_abs": 1e-3, "max_rel": 1e-5, "snr_db": 90.0, "flips": None, "worst": "a.wav"}
+    limit = {"limits": {"max_rel": "max_front_end_error"}, "absent": ""}
+    cells = {
+        ("keras", "mel"): {**figures, **limit},
+        ("litert_int8", "mel"): {**figures, **limit, "max_rel": 1e-3, "worst": "b.wav"},
+        ("coreml_fp16", "mel"): {**figures, "limits": {}, "absent": "joined with another"},
+        ("litert_int8", "scores"): {**figures, "limits": {"flips": "max_flips"}, "absent": "",
+                                    "flips": 0.01},
+    }  # fmt: skip
+    entries = [{"runtime": r, "stage": s, **entry} for (r, s), entry in cells.items()]
+    limits = load_params().gate.model_dump()
+    runtimes, (mel, scores) = parity.matrix({"entries": entries}, limits)
+    assert runtimes == ["keras", "litert_int8", "coreml_fp16"]
+    assert [cell.state for cell in mel.cells] == ["pass", "fail", "absent"]
+    assert "worst b.wav" in mel.cells[1].note and "at most 1 × 10⁻⁴" in mel.cells[1].note
+    assert (mel.reference, scores.reference) == ("librosa", "Keras")
+    assert [cell.text for cell in scores.cells] == ["", "1.0 % flips", ""]

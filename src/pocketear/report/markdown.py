@@ -72,9 +72,10 @@ def _sizes(found: Findings, before: Findings | None) -> Iterator[str]:
     yield ""
     yield f"On Android: {size(shipped['bytes'])}{change}."
     rows = [
-        [row.name, row.instructions, row.milliseconds, row.interval, row.memory]
+        [row.name, row.instructions, row.listening, row.milliseconds, row.interval, row.memory]
         for row in class_rows(shipped)
     ]
     if rows:
         yield ""
-        yield table(["phone class", "instructions a second", "estimate", "ms", "memory"], rows)
+        instructions = ["instructions a second of audio", "of listening"]
+        yield table(["phone class", *instructions, "estimate", "ms", "memory"], rows)
