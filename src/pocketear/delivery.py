@@ -5,6 +5,7 @@ Where it is: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlartifacts/` in the pro
 
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -32,6 +33,7 @@ _SETTINGS = {  # read by mlflow when it is imported; a value that the user has s
 }
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 _NETWORK = ("requests.", "urllib3.")  # modules whose every error is one of a network
+_LINE = 200  # characters of an error that are shown
 _BATCH = 100  # parameters that MLflow takes in one request
 
 
@@ -69,15 +71,33 @@ def reaching() -> Iterator["MlflowClient"]:
     from sqlalchemy.exc import SQLAlchemyError
 
     uri = address()
+    shown = re.sub(r"//[^/@]*@", "//…@", uri)  # a name and a password are nobody's business
     try:
         yield MlflowClient(uri, registry_uri=uri)
+    except ModuleNotFoundError as error:  # SQLAlchemy's driver of that database
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI: {shown} needs the Python module {error.name}; "
+            "docs/mlflow.md says which to install"
+        ) from error
     except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
-        reason = str(error).partition("\n")[0][:200]
         if _is_away(error):
-            raise ServerAwayError(f"MLflow at {uri} does not answer: {reason}") from error
+            reason = _first_line(_root(error))
+            raise ServerAwayError(f"MLflow at {shown} does not answer: {reason}") from error
         if isinstance(error, OSError):
             raise
-        raise TrackingError(f"MLflow at {uri} refused: {reason}") from error
+        reason = _first_line(error)
+        raise TrackingError(f"MLflow at {shown} refused: {reason}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:_LINE]
+
+
+def _root(error: BaseException) -> BaseException:
+    """What it all began with: a refused connection says more than what was made of it."""
+    while before := error.__cause__ or error.__context__:
+        error = before
+    return error
 
 
 def _is_away(error: BaseException | None) -> bool:

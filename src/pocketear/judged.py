@@ -12,6 +12,7 @@ from pocketear.figures import scalars, table
 from pocketear.params import Params
 
 _HEADLINES = ("accuracy", "macro_f1", "calibration_error")
+SIZES = ("tflite_bytes", "mlpackage_bytes")  # of what ships: metrics of a run, tags of a version
 _COSTS = (
     "instructions_per_second",
     "front_end_instructions_per_second",
@@ -52,10 +53,7 @@ class Judged:
     def sizes(self) -> dict[str, int]:
         """Of the files that ship."""
         package = archive.read_folder(self.mlpackage).values()
-        return {
-            "tflite_bytes": self.tflite.stat().st_size,
-            "mlpackage_bytes": sum(map(len, package)),
-        }
+        return dict(zip(SIZES, (self.tflite.stat().st_size, sum(map(len, package))), strict=True))
 
     def report(self, name: str) -> Any:
         """One of the JSON reports; {} where it was not made."""

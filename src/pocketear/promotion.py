@@ -17,7 +17,7 @@ import pandas as pd
 from pocketear import archive, registry
 from pocketear.errors import TrackingError
 from pocketear.figures import table
-from pocketear.judged import cost, with_interval
+from pocketear.judged import SIZES, cost, with_interval
 from pocketear.params import Params
 from pocketear.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 
@@ -211,7 +211,7 @@ def _tested(version: Version, scratch: Path) -> _Tested:
     reports = registry.download(version, "reports", scratch)
     predictions = pd.read_parquet(reports / "evaluation" / "predictions.parquet")
     metrics = _json(reports / "metrics.json")
-    sizes = {name: float(size) for name, size in version.tags.items() if name.endswith("_bytes")}
+    sizes = {name: float(version.tags[name]) for name in SIZES if name in version.tags}
     return _Tested(
         predictions[predictions["runner"] == version.tags[registry.RUNNER_TAG]],
         {name: with_interval(figures) for name, figures in metrics.items()},
