@@ -222,6 +222,17 @@ def test_a_card_that_unpacks_to_gigabytes_is_refused(plain: bytes, tmp_path: Pat
         read_card(path)
 
 
+def test_a_damaged_deflated_card_is_refused(plain: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "deflated.tflite"
+    whole = zip_behind(
+        plain, {"pocketear.json": card_json(tiny_card()).encode(), "labels.txt": b""}
+    )
+    start = whole.index(b"pocketear.json") + len("pocketear.json")
+    path.write_bytes(whole[:start] + b"\xff" * 20 + whole[start + 20 :])
+    with pytest.raises(RunnerError, match=r"deflated.tflite: no readable model card"):
+        read_card(path)
+
+
 def test_labels_that_disagree_are_refused(plain: bytes, tmp_path: Path) -> None:
     path = tmp_path / "two.tflite"
     card = card_json(tiny_card()).encode()

@@ -186,17 +186,11 @@ def read_card(path: Path) -> ModelCard:
         card = card_from(text)
     except FileNotFoundError as error:
         raise RunnerError(f"{path}: not found; `dvc repro` makes it") from error
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        NotImplementedError,
-        EOFError,
-        UnicodeDecodeError,
-    ) as error:
+    except RunnerError as error:
+        raise RunnerError(f"{path}: {error}") from error
+    except _DAMAGE as error:
         reason = _reason(error)
         raise RunnerError(f"{path}: no readable model card ({reason}); export it again") from error
-    except (RunnerError, OSError, RuntimeError) as error:
-        raise RunnerError(f"{path}: {error}") from error
     if tuple(labels) != card.labels:
         raise RunnerError(f"{path}: {LABELS} and {CARD} name other labels; export it again")
     return card

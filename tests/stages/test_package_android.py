@@ -95,6 +95,36 @@ def test_without_a_jdk_the_package_is_made_of_what_there_is_and_says_so(
     assert zipfile.ZipFile(tmp_path / "classes.jar").namelist() == []
 
 
+APP_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>app</groupId><artifactId>app</artifactId><version>1</version>
+  <repositories><repository>
+    <id>built</id><url>file://{repository}</url>
+    <releases><checksumPolicy>fail</checksumPolicy></releases>
+  </repository></repositories>
+  <dependencies><dependency>
+    <groupId>dev.pocketear</groupId><artifactId>cry-laugh</artifactId><version>0.1.0</version>
+    <type>aar</type>
+    <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
+  </dependency></dependencies>
+</project>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("mvn"), reason="no Maven here")
+def test_maven_finds_it_by_its_one_line(built: Path, aar: Path, tmp_path: Path) -> None:
+    (tmp_path / "pom.xml").write_text(APP_POM.format(repository=built / "maven"))
+    kept = ROOT / kotlin.CACHE / "m2"  # Maven's own plugins; never what is under test
+    shutil.rmtree(kept / "dev", ignore_errors=True)
+    command = ["mvn", "-q", "-B", f"-Dmaven.repo.local={kept}", f"-DoutputDirectory={tmp_path}"]
+    done = subprocess.run(
+        [*command, "dependency:copy-dependencies"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / aar.name).read_bytes() == aar.read_bytes()
+
+
 def with_classes(aar: Path, folder: Path) -> Path:
     with zipfile.ZipFile(aar) as archive:
         classes = Path(archive.extract("classes.jar", folder))

@@ -190,15 +190,14 @@ def training_curves(history: pd.DataFrame) -> Iterator[Markup]:
 
 
 def alarm_curves(alarms: pd.DataFrame) -> Markup:
-    """Misses against false alarms an hour, one line a label."""
+    """Misses against false alarms an hour, one line a label, from the highest threshold down."""
+    falling = alarms.dropna(subset=["misses"]).sort_values("threshold", ascending=False)
     series = {
         str(label): [
             (false_alarms, 100 * misses)
-            for false_alarms, misses in sorted(
-                rows[["false_alarms_per_hour", "misses"]].to_numpy(float).tolist()
-            )
+            for false_alarms, misses in rows[["false_alarms_per_hour", "misses"]].to_numpy(float)
         ]
-        for label, rows in alarms.dropna(subset=["misses"]).groupby("label")
+        for label, rows in falling.groupby("label")
     }
     return charts.lines(
         series,

@@ -1,6 +1,7 @@
 #if canImport(AVFoundation) && canImport(CoreML)
 import AVFoundation
 import Foundation
+import os
 
 /// Listens to the microphone and tells what it hears.
 ///
@@ -52,6 +53,7 @@ private final class Session: @unchecked Sendable {
     private let continuation: AsyncThrowingStream<Event, Error>.Continuation
     private let hearing: Hearing
     private let rate: Double
+    private let log = Logger(subsystem: "dev.pocketear", category: "SoundListener")
     private var engine: AVAudioEngine?
     private var observers: [NSObjectProtocol] = []
     private var pausedAt: ContinuousClock.Instant?
@@ -83,6 +85,9 @@ private final class Session: @unchecked Sendable {
                 NotificationCenter.default.removeObserver(observer)
             }
             self.release()
+            if self.hearing.ignored > 0 {
+                self.log.warning("\(self.hearing.ignored) windows had scores that are not numbers")
+            }
             #if os(iOS)
             // Whoever played before may go on.
             try? AVAudioSession.sharedInstance().setActive(false, options: .notifyOthersOnDeactivation)

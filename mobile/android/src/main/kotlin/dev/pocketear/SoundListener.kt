@@ -94,6 +94,7 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
             release()
             hearing.finish()
             model.close()
+            if (hearing.ignored > 0) Log.w(TAG, "${hearing.ignored} windows had scores that are not numbers")
         }
 
         override fun hidden() {
@@ -144,11 +145,12 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
     }
 
     private companion object {
+        const val TAG = "SoundListener"
         const val QUEUE_SECONDS = 4
         const val NANOSECONDS = 1e9
 
         fun log(error: Exception) {
-            Log.e("SoundListener", "no longer listening", error)
+            Log.e(TAG, "no longer listening", error)
         }
     }
 }
