@@ -188,15 +188,13 @@ def training_curves(history: pd.DataFrame) -> Iterator[Markup]:
 
 
 def alarm_curves(alarms: pd.DataFrame) -> Markup:
-    """Misses against false alarms an hour, one line a label."""
+    """Misses against false alarms an hour, one line a label, down from the highest threshold."""
+    points = alarms.dropna(subset=["misses"]).sort_values(
+        ["false_alarms_per_hour", "misses"], ascending=[True, False]
+    )
     series = {
-        str(label): [
-            (false_alarms, 100 * misses)
-            for false_alarms, misses in sorted(
-                rows[["false_alarms_per_hour", "misses"]].to_numpy(float).tolist()
-            )
-        ]
-        for label, rows in alarms.dropna(subset=["misses"]).groupby("label")
+        str(label): list(zip(rows["false_alarms_per_hour"], 100 * rows["misses"], strict=True))
+        for label, rows in points.groupby("label")
     }
     return charts.lines(
         series,
