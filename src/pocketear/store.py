@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -74,7 +74,7 @@ class ArrayCache:
         """Keep `array` under `key`."""
         raw = np.ascontiguousarray(array, self._dtype).tobytes()
         with self._locked() as index:
-            offset = max((entry["offset"] + entry["bytes"] for entry in self._tail()), default=0)
+            offset = self._end()
             with self._data.open("r+b") as data:
                 data.seek(offset)
                 data.write(raw)
@@ -105,18 +105,20 @@ class ArrayCache:
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         with self._index.open(encoding="utf-8", errors="replace") as index:
-            yield from _whole_lines(index.read())
+            yield from _whole_lines(index)
 
-    def _tail(self) -> list[dict[str, Any]]:
-        """The last few entries: offsets only grow, so the end of the file is among them."""
+    def _end(self) -> int:
+        """Where the samples end: where those of the last whole line do, for offsets only grow."""
         with self._index.open("rb") as index:
             size = index.seek(0, os.SEEK_END)
             index.seek(max(0, size - (1 << 16)))
-            return list(_whole_lines(index.read().decode(errors="replace")))
+            lines = index.read().decode(errors="replace").splitlines()
+        last = next(_whole_lines(reversed(lines)), {"offset": 0, "bytes": 0})
+        return int(last["offset"] + last["bytes"])
 
 
-def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
+def _whole_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
         try:
             entry = json.loads(line)
         except ValueError:

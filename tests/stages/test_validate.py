@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,12 @@ def test_a_clip_that_cannot_be_used_is_set_aside_with_its_reason(
 def test_a_good_set_passes_whole_and_has_data_docs(project: Path) -> None:
     kept, aside, problems = judge(clip_table(LABELS), project)
     assert (len(kept), len(aside), problems) == (100, 0, [])
-    page = (project / "docs" / "index.html").read_text()
-    assert "dataset" in page
-    assert "clips" in page
+    index = (project / "docs" / "index.html").read_text()
+    links = re.findall(r'href="([^"]+)"', index)
+    assert [link.split("/")[1] for link in links[::2]] == ["clips", "dataset"]
+    assert index.count("Succeeded") == 2
+    for page in (project / "docs" / link for link in links):
+        assert not re.search(r"<(script|img|link)\b", page.read_text())  # nothing from other sites
 
 
 def test_beyond_the_tolerance_the_set_is_refused_and_clips_are_named(project: Path) -> None:

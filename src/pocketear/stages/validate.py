@@ -17,6 +17,7 @@ import pandas as pd
 from pocketear import command
 from pocketear.archive import replacing
 from pocketear.clips import known_labels, read_clips, write_clips
+from pocketear.data_docs import make_offline
 from pocketear.errors import DataError
 from pocketear.params import ValidationParams, load_params
 
@@ -227,6 +228,7 @@ def validate(
         broken = judge(context, "dataset", kept, dataset_rules(), more).offenders
         first = {rule.column: (row, rule) for row, rule in reversed(broken)}
         problems += [rule.reason.format(path=kept["path"][row]) for row, rule in first.values()]
+    make_offline(docs)
     share = len(aside) / max(1, len(table))
     if share > params.max_set_aside_share or not len(kept):
         problems.append(

@@ -1,0 +1,45 @@
+"""data_docs: Great Expectations' pages, readable without a network and asking nobody for anything.
+
+As they are made, their look, their icons and the whole list of the first page come from eight
+other sites, by scripts.
+"""
+
+import html
+import re
+import shutil
+from pathlib import Path
+
+_STYLE = Path(__file__).with_suffix(".css")
+_FROM_ELSEWHERE = re.compile(
+    r"<script\b.*?</script>|<style\b.*?</style>|<footer\b.*?</footer>|<link\b[^>]*>|<img\b[^>]*>",
+    re.DOTALL,
+)
+_STATUS = re.compile(r"Status:</span>\s*(<i [^>]*></i>)\s*(\w+)")
+
+
+def make_offline(docs: Path) -> None:
+    """Put a small style sheet into every page in place of scripts, and list them in index.html."""
+    style = f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n</head>"
+    for page in docs.rglob("*.html"):
+        text = _FROM_ELSEWHERE.sub("", page.read_text(encoding="utf-8"))
+        page.write_text(text.replace("</head>", style, 1), encoding="utf-8")
+    shutil.rmtree(docs / "static", ignore_errors=True)
+    rows = "\n".join(_row(docs, page) for page in sorted(docs.glob("validations/**/*.html")))
+    index = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n<title>Data Docs</title>'
+        f'\n{style}<body><div class="index"><h1>Data Docs</h1>\n<table>\n{rows}\n</table></div>'
+        "</body></html>\n"
+    )
+    (docs / "index.html").write_text(index, encoding="utf-8")
+
+
+def _row(docs: Path, page: Path) -> str:
+    """A suite: what came of it, and what it expects."""
+    suite = page.relative_to(docs / "validations").parts[0]
+    status = _STATUS.search(page.read_text(encoding="utf-8"))
+    icon, word = status.groups() if status else ("", "")
+    result = f'<a href="{page.relative_to(docs).as_posix()}">{html.escape(suite)}</a>'
+    return (
+        f"<tr><td>{icon}{word}</td><td>{result}</td>"
+        f'<td><a href="expectations/{suite}.html">what is expected</a></td></tr>'
+    )
