@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from sounds import write_by_phone
 
 pytestmark = pytest.mark.slow
 # What a small set and two epochs can reach; every other limit stays as it ships.
@@ -22,6 +26,8 @@ SMALL: dict[str, Any] = {
     "gate.min_accuracy": 0.0,
     "gate.min_recall": 0.0,
     "gate.max_calibration_error": 1.0,
+    "gate.max_miss_rate": 1.0,
+    "gate.max_false_alarms_per_hour": 1e9,
     "gate.max_drop": 1.0,
     "gate.max_label_drop": 1.0,
     "gate.max_flips": 1.0,
@@ -155,3 +161,63 @@ def test_a_kill_at_any_moment_costs_nothing_but_time(folder: Path) -> None:
         os.killpg(run.pid, 9)
     assert dvc(folder, "repro", "-s", "featurize").returncode == 0
     assert (folder / "data" / "features" / "waveforms.i16").read_bytes() == before
+
+
+README = (ROOT / "README.md").read_text()
+ESC10 = ROOT.parent / "shared/data/esc10"
+
+
+def shell(folder: Path, line: str) -> subprocess.Popen[str]:
+    """Start a line of the README in a shell with this environment's tools."""
+    tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["bash", "-c", line], cwd=folder, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=os.environ | {"PATH": tools, "DVC_NO_ANALYTICS": "1", "MLFLOW_TRACKING_URI": ""},
+    )  # fmt: skip
+
+
+def answers(address: str, process: subprocess.Popen[str], seconds: float = 120) -> bool:
+    """Whether a page is served before the process or the time ends."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as page:  # noqa: S310  our own server
+                return bool(page.status == 200)
+        except OSError:
+            time.sleep(0.5)
+    return False
+
+
+def test_every_line_of_the_readmes_walk_runs(folder: Path) -> None:
+    walk = README.partition("with the environment active")[2].partition("##")[0]
+    lines = re.findall(r"^    (\w.*?)(?:  +#.*)?$", walk, re.MULTILINE)
+    assert {line.split()[0] for line in lines} == {"dvc", "mlflow", "pocketear", "python"}
+    clip = next((folder / "data/clips/audio/cry").iterdir())
+    shutil.copy(clip, folder / "some.wav")
+    write_by_phone(folder / "other.m4a")
+    for line in lines:
+        process = shell(folder, line)
+        if line.startswith("mlflow ui"):
+            assert answers("http://127.0.0.1:5000", process)
+            os.killpg(process.pid, 15)
+            process.communicate()
+        else:
+            told = process.communicate()[0]
+            assert process.returncode == 0, told
+
+
+@pytest.mark.skipif(not ESC10.is_dir(), reason="needs a copy of ESC-10 in ../shared/data/esc10")
+def test_the_readmes_esc10_is_judged_and_a_poor_model_refused(folder: Path) -> None:
+    """The first command as it stands, but for one epoch in place of 300."""
+    settings, first = re.findall(r"^(ESC10=\(.*?\))\n(.*?)$", README, re.DOTALL | re.MULTILINE)[0]
+    (folder.parent / "shared/data").mkdir(parents=True)
+    (folder.parent / "shared/data/esc10").symlink_to(ESC10)
+    hasty = "--set gate.min_accuracy=0.8 --set train.epochs=1 --set evaluate.bootstrap=100"
+    process = shell(folder, f"{settings}\n{first} {hasty}")
+    told = process.communicate()[0]
+    assert process.returncode != 0
+    assert "accuracy" in told and "want at least 0.8" in told, told[-3000:]
+    assert not (folder / "build/android").exists()
+    metrics = json.loads((folder / "reports/metrics.json").read_text())
+    assert len(metrics["litert_int8"]["recall"]) == 10
