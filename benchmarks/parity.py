@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,7 +22,7 @@ FOLDER = claim.RESULTS.parent.parent / ".pocketear" / "parity"
 FOLD, EPOCHS, CLIPS = 1, 40, 80  # all clips of the fold
 STAGES = ("ingest", "validate", "split", "featurize", "train", "export_litert", "export_coreml",
           "parity")  # fmt: skip
-TOLD = ("max_abs", "max_rel", "snr_db", "flips", "worst", "absent")
+TOLD = ("max_abs", "max_rel", "snr_db", "flips", "absent")
 
 
 def prepare() -> dict[str, Any]:
@@ -52,7 +53,8 @@ def main() -> None:
     report = run(prepare())
     entries = {
         f"{entry['runtime']}.{entry['stage']}": {
-            name: entry[name] for name in TOLD if entry[name] not in (None, "")
+            **{name: entry[name] for name in TOLD if entry[name] not in (None, "")},
+            "worst": Path(entry["worst"]).name,
         }
         for entry in report["entries"]
     }

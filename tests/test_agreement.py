@@ -18,6 +18,7 @@ from pocketear.agreement import (
 from pocketear.params import load_params
 
 P = load_params(ROOT / "params.yaml").frontend
+FLOOR = 1e-14  # below everything here
 
 
 def test_every_probe_is_the_extreme_that_its_name_says() -> None:
@@ -35,7 +36,7 @@ def test_every_probe_is_the_extreme_that_its_name_says() -> None:
 @given(power=st.floats(1e-6, 1e6), share=st.floats(1e-6, 1e-2))
 def test_a_power_that_is_not_quiet_is_judged_by_itself(power: float, share: float) -> None:
     wrong, right, loudest = np.array([[[power * (1 + share)], [power], [power]]]).swapaxes(0, 1)
-    assert power_error(wrong, right, loudest) == pytest.approx(share, rel=share + 1e-6)
+    assert power_error(wrong, right, loudest, FLOOR) == pytest.approx(share, rel=share + 1e-6)
 
 
 def test_a_quiet_power_may_be_wrong_by_what_float32_rounds_in_its_frame() -> None:
@@ -43,15 +44,20 @@ def test_a_quiet_power_may_be_wrong_by_what_float32_rounds_in_its_frame() -> Non
     loudest = np.array([[1.0]])
     for amplitude in (0.0, QUIET / 100, QUIET):
         for error, passes in ((0.9e-7, True), (1.1e-7, False)):
-            found = power_error(
-                np.array([[(amplitude + error) ** 2]]), np.array([[amplitude**2]]), loudest
-            )
+            wrong, right = np.array([[(amplitude + error) ** 2]]), np.array([[amplitude**2]])
+            found = power_error(wrong, right, loudest, FLOOR)
             assert (found.item() <= 1e-4) == passes
+
+
+def test_what_nobody_hears_is_judged_as_the_floor() -> None:
+    faint = np.array([[1e-30]])
+    assert power_error(4 * faint, faint, faint, 1e-7).item() < 1e-10
+    assert power_error(faint + 1e-7, faint, faint, 1e-7).item() == pytest.approx(2)
 
 
 def test_silence_that_is_silent_has_no_error() -> None:
     nothing = np.zeros((2, 3))
-    assert (power_error(nothing, nothing, nothing[:, :1]) == 0).all()
+    assert (power_error(nothing, nothing, nothing[:, :1], FLOOR) == 0).all()
     assert (row_error(nothing, nothing) == 0).all()
     assert snr_db(nothing, nothing) == MOST_SNR_DB
     assert snr_db(nothing + 1, nothing) == -MOST_SNR_DB

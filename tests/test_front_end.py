@@ -43,7 +43,7 @@ def error(heard: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndar
     """Of each mel power under a log-mel (frame, mel)."""
     steps = front_end.reference_steps(waveform, p)
     loudest = steps["power"].sum(axis=1, keepdims=True) * front_end.mel_matrix(p).max()
-    return power_error(powers_of(heard, p), powers_of(steps["features"], p), loudest)
+    return power_error(powers_of(heard, p), powers_of(steps["features"], p), loudest, p.floor)
 
 
 def hear(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:

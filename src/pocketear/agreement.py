@@ -29,19 +29,20 @@ def probes(frontend: FrontEndParams, seed: int) -> dict[str, NDArray[np.float32]
     return {name: sound.astype(np.float32) for name, sound in zip(PROBES, sounds, strict=True)}
 
 
-def power_error(values: Powers, expected: Powers, loudest: Powers) -> Errors:
+def power_error(values: Powers, expected: Powers, loudest: Powers, floor: float) -> Errors:
     """Relative error of each power; one far below its frame is judged as if it were QUIET.
 
     It is taken of amplitudes, where a DFT's rounding is the same for loud and quiet bins, and
     doubled, which makes it the power's own.
 
     values, expected: (…, frame, power); loudest: (…, frame, 1) the most that the frame could give
+    floor: the power that the logarithm starts from; what is less is judged as if it were that
     """
     found, wanted, whole = (
         np.sqrt(np.asarray(powers, np.float64)) for powers in (values, expected, loudest)
     )
-    floor = np.maximum(QUIET * whole, np.finfo(np.float64).tiny)
-    return np.asarray(2 * np.abs(found - wanted) / np.maximum(wanted, floor))
+    heard = np.maximum(wanted, np.maximum(QUIET * whole, math.sqrt(floor)))
+    return np.asarray(2 * np.abs(found - wanted) / heard)
 
 
 def row_error(values: FeatureBatch, expected: FeatureBatch) -> Errors:

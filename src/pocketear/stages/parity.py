@@ -124,12 +124,12 @@ def relative_error(
     """
     wanted = expected.steps[stage]
     if stage == "power":
-        return power_error(values, wanted, expected.frame_power)
+        return power_error(values, wanted, expected.frame_power, p.floor)
     loudest = expected.frame_power * front_end.mel_matrix(p).max()
     if stage == "mel":
-        return power_error(values, wanted, loudest)
+        return power_error(values, wanted, loudest, p.floor)
     if stage == "features" and p.kind == "log_mel":
-        return power_error(powers_of(values, p), powers_of(wanted, p), loudest)
+        return power_error(powers_of(values, p), powers_of(wanted, p), loudest, p.floor)
     return row_error(values, wanted)
 
 
