@@ -34,13 +34,18 @@ test: setup lint  ## lint, then all tests
 	$(RUN) pytest -q -n 2 --dist loadfile
 	@echo "lint and tests passed; the page of a real run: make run, then reports/report.html"
 
-lint: setup  ## style, types, import direction, workflows
+.pocketear/bin/actionlint:
+	@GOBIN=$(CURDIR)/.pocketear/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 2>/dev/null \
+	|| echo "lint: actionlint is left out: it needs Go and Go's module proxy"
+
+lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workflows
 	$(RUN) ruff format --check --quiet .
 	$(RUN) ruff check --quiet .
 	$(RUN) mypy
 	$(RUN) lint-imports --no-cache
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) zizmor --offline --quiet .github/workflows
+	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
 
 format: setup  ## what lint would complain of and a tool can mend
 	$(RUN) ruff format .

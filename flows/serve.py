@@ -21,7 +21,8 @@ from urllib.request import urlopen
 
 import psutil
 
-from stage_runs import LEASH
+from stage_runs import LEASH, PipelineError
+from workspace import alone
 
 HOST = "127.0.0.1"
 POOL = "local"
@@ -176,7 +177,6 @@ def serve(ports: dict[str, int]) -> None:
 
     raises: ServeError if something does not start, or ends by itself
     """
-    STATE.mkdir(exist_ok=True)
     folder = str(Path.cwd())
     end_left_behind(folder)
     check_free(ports)
@@ -244,8 +244,9 @@ def main() -> None:
     chosen = vars(parser.parse_args())
     signal.signal(signal.SIGTERM, _stop)
     try:
-        serve({name.removesuffix("_port"): port for name, port in chosen.items()})
-    except ServeError as error:
+        with alone(Path.cwd(), "serve"):
+            serve({name.removesuffix("_port"): port for name, port in chosen.items()})
+    except (ServeError, PipelineError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("ended")

@@ -1,7 +1,9 @@
 """server: where a flow that is started as a script reports to, and how it says that it failed."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 from uuid import UUID
@@ -17,15 +19,22 @@ from prefect.settings import (
 )
 from prefect.states import Failed
 
+from workspace import is_running
+
 _NAME_LENGTH = 150
 _START_SECONDS = 300  # Prefect's own 20 are too few for a busy machine
 
 
 @contextmanager
 def server_or_own() -> Iterator[None]:
-    """The server of the settings where it answers, else one of our own that ends with the flow."""
+    """The server that is meant, where it answers, else one of our own that ends with the flow.
+
+    Meant is the one that PREFECT_API_URL names, or that of `make serve` in this folder: the address
+    in prefect.toml alone may be that of another project's.
+    """
     address = PREFECT_API_URL.value()
-    if address and _answers(f"{address}/health"):
+    meant = os.environ.get("PREFECT_API_URL") or is_running(Path.cwd(), "serve")
+    if address and meant and _answers(f"{address}/health"):
         yield
         return
     own = {

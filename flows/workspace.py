@@ -38,6 +38,15 @@ def alone(root: Path, what: str) -> Iterator[None]:
         yield
 
 
+def is_running(root: Path, what: str) -> bool:
+    """Whether a process holds `alone(root, what)`."""
+    try:
+        with alone(root, what):
+            return False
+    except PipelineError:
+        return True
+
+
 def set_params(root: Path, overrides: Sequence[str]) -> None:
     """Write `section.name=value` overrides into params.yaml, as `dvc exp run --set-param` does.
 

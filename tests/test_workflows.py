@@ -55,6 +55,24 @@ def test_only_the_main_branch_promotes():
     assert asked == "${{ github.ref == 'refs/heads/main' && '1' || '' }}"
 
 
+def test_ci_runs_on_every_push_what_a_person_runs_here():
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert ci[True] == {"push": None, "pull_request": None, "workflow_dispatch": None}  # `on`
+    ran = {name: [s["run"] for s in job["steps"] if "run" in s] for name, job in ci["jobs"].items()}
+    assert ran == {
+        "test": ["make setup", "make lint", "make test", "make run"],
+        "apple": ["make setup", "make apple"],
+    }
+
+
+@pytest.mark.parametrize("target", ["setup", "lint", "test", "run", "pull", "retrain", "apple"])
+def test_every_target_of_a_workflow_can_be_made(target):
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "checker",
     [

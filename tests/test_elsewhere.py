@@ -1,0 +1,141 @@
+"""What a team keeps on other machines: MLflow on PostgreSQL, DVC's data on S3; real servers."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from judged_project import write_judged
+from pocketear import delivery, promotion, registry, tracking
+from pocketear.judged import Judged
+from pocketear.params import load_params
+
+pytest_plugins = ["tracked_project"]
+pytestmark = pytest.mark.slow
+ACCOUNT = "postgres"  # PostgreSQL refuses to run as root
+
+
+class PostgreSQL:
+    """A server of its own in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.address = f"postgresql+psycopg2://{ACCOUNT}@127.0.0.1:{self.port}/postgres"
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+        found = programs[-1] if programs else shutil.which("pg_ctl")
+        if not found:
+            pytest.skip("no PostgreSQL here: apt-get install postgresql")
+        self._pg_ctl, self._user = str(found), ACCOUNT if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._run("initdb", "-o", f"--username={ACCOUNT} --auth=trust --no-sync")
+
+    def start(self):
+        self._run("start", "-w", "-o", f"-p {self.port} -h 127.0.0.1 -k {self.folder}")
+
+    def stop(self):
+        self._run("stop", "-m", "immediate")
+
+    def _run(self, action, *options):
+        data = ["-D", str(self.folder / "data"), "-l", str(self.folder / "log")]
+        command = [self._pg_ctl, action, *(data if action == "start" else data[:2]), *options]
+        subprocess.run(
+            command, user=self._user, cwd=self.folder, check=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def postgresql():
+    """One that runs. Not below tmp_path, whose parents are the test's own user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = PostgreSQL(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+def test_mlflow_on_postgresql_which_goes_away_in_the_middle_of_a_training(
+    tracked, monkeypatch, capsys, postgresql
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgresql.address)
+    with tracking.training_run(load_params(), Path("data/split/clips.parquet")) as run:
+        run.on_epoch(1, {"loss": 2.0})
+        postgresql.stop()
+        run.on_epoch(2, {"loss": 1.0})
+    assert "training goes on" in capsys.readouterr().err
+    postgresql.start()
+
+    assert tracking.send_pending() == 1
+    with delivery.reaching() as client:
+        (sent,) = client.search_runs([delivery.experiment_id(client)])
+        losses = client.get_metric_history(sent.info.run_id, "loss")
+    assert sent.info.status == "FINISHED"
+    assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]
+
+    write_judged(tracked)
+    registry.register(Judged(Path("models"), Path("reports"), load_params()))
+    assert promotion.promote(load_params()).aliases == ("challenger", "champion")
+
+
+def dvc(*arguments):
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An S3-compatible server with one bucket; gives its address."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    import boto3
+
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="sounds")
+    yield address
+    server.stop()
+
+
+def test_data_goes_to_s3_and_comes_back_in_a_clone_without_a_cache(tmp_path, monkeypatch, bucket):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    for command in (
+        ["init", "-q"],
+        ["remote", "add", "-d", "storage", "s3://sounds/here"],
+        ["remote", "modify", "storage", "endpointurl", bucket],
+    ):
+        assert dvc(*command).returncode == 0
+    Path("sounds/cry").mkdir(parents=True)
+    clips = {Path(f"sounds/cry/{i}.wav"): os.urandom(1000) for i in range(20)}
+    for path, content in clips.items():
+        path.write_bytes(content)
+    assert dvc("add", "-q", "sounds").returncode == 0
+    assert dvc("push").returncode == 0
+
+    shutil.rmtree("sounds")
+    shutil.rmtree(".dvc/cache")
+    assert dvc("pull").returncode == 0
+    assert {path: path.read_bytes() for path in clips} == clips
+
+    assert dvc("remote", "modify", "storage", "url", "s3://no-such-bucket/here").returncode == 0
+    shutil.rmtree(".dvc/cache")
+    shutil.rmtree("sounds")
+    told = dvc("pull")
+    assert told.returncode != 0
+    assert "ERROR: " in told.stderr
+    assert "Traceback" not in told.stderr
