@@ -73,7 +73,7 @@ pull-request-report: setup  ## reports/pull_request.md from the reports at hand
 
 apple: setup  ## macOS: the packages that were built, on Apple's runtime, and the Swift tests
 	$(RUN) python benchmarks/parity_apple.py
-	swift test --package-path "$$(dirname build/ios/*/Package.swift)"
+	swift test --scratch-path .pocketear/swift --package-path "$$(dirname build/ios/*/Package.swift)"
 
 clean:  ## all that is made, except caches and MLflow's runs
 	rm -rf build reports models data/clips data/valid data/split data/features

@@ -3,12 +3,15 @@ import CoreML
 import CryptoKit
 import Foundation
 
-/// The .mlpackage of this package, run by Core ML. One thread at a time.
-public final class ModelRunner: SoundModel {
+/// The .mlpackage of this package, run by Core ML.
+///
+/// Unchecked: `samples`, the only thing that changes, is touched under `lock` alone.
+public final class ModelRunner: SoundModel, @unchecked Sendable {
     public let card: ModelCard
     public let model: MLModel
     private let input: String
     private let probabilities: String
+    private let lock = NSLock()
     private let samples: MLMultiArray
 
     /// Compiles the model, unless this device did before, and loads it.
@@ -39,6 +42,8 @@ public final class ModelRunner: SoundModel {
         if window.count != samples.count {
             throw SoundListenerError("a window of \(window.count) samples, want \(samples.count)")
         }
+        lock.lock()
+        defer { lock.unlock() }
         samples.withUnsafeMutableBufferPointer(ofType: Float.self) { pointer, _ in
             for index in window.indices { pointer[index] = window[index] }
         }

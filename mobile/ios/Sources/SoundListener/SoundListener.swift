@@ -12,9 +12,7 @@ import os
 ///
 /// Everything about the model is read from the .mlpackage in the package. The app's Info.plist says
 /// why it listens, in NSMicrophoneUsageDescription. Phone calls and other interruptions pause it.
-///
-/// Unchecked: the runner, which is not thread-safe, is used on `queue` alone.
-public final class SoundListener: @unchecked Sendable {
+public final class SoundListener: Sendable {
     /// What the model in the package is.
     public let card: ModelCard
     private let runner: ModelRunner

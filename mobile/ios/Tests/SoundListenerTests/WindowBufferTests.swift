@@ -6,11 +6,12 @@ import XCTest
 final class WindowBufferTests: XCTestCase {
     func testVectors() throws {
         for vector in try Vectors.cases("windows.json") {
+            let name = try vector.text("name")
             let expected = try vector.objects("windows").map { window in
                 [try window.number("start"), try window.number("first"), try window.number("last"),
                  try window.number("zeros")]
             }
-            XCTAssertEqual(try seen(vector), expected, try vector.text("name"))
+            XCTAssertEqual(try seen(vector), expected, name)
         }
     }
 
