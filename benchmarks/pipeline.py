@@ -45,6 +45,7 @@ def spent(command: list[str], folder: Path) -> tuple[float, float]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # `python` of its stages
         "UV": os.environ.get("UV") or shutil.which("uv") or str(UV),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as in the Makefile
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
