@@ -9,6 +9,8 @@ RUN := $(UV) run --frozen --no-sync
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
+# container images set it: then each process would compile every library anew, half of its start
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22

@@ -6,7 +6,8 @@ The default run is `dvc repro` from nothing in a copy of the project with a DVC 
 in the environment that is there: installing is not in it. Cold start: `pocketear predict` of five
 seconds at 44.1 kHz by the model that the copy made, each time right after a bare
 `python -c pass`; the median of the differences. A machine that does other work is slower in all of
-it, so processor seconds, which it hardly changes, stand beside the wall's.
+it, so processor seconds, which it hardly changes, stand beside the wall's, and how many processes
+were waiting for a core on average (load_average).
 """
 
 import argparse
@@ -44,6 +45,7 @@ def spent(command: list[str], folder: Path) -> tuple[float, float]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # `python` of its stages
         "UV": os.environ.get("UV") or shutil.which("uv") or str(UV),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as in the Makefile
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -97,7 +99,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = make_copy(ROOT, Path(scratch) / "project", [], Path(scratch) / "cache")
-        figures = time_runs(folder) | time_predict(folder, arguments.pairs)
+        figures = time_runs(folder) | {"load_average": os.getloadavg()[2]}
+        figures |= time_predict(folder, arguments.pairs)
     publish("pipeline", {name: round(value, 4) for name, value in figures.items()})
 
 

@@ -8,8 +8,7 @@ from pocketear.command import DEBUG
 from pocketear.native_log import drop_chatter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# NumPy's matmuls here are small, and clips are worked on side by side: two threads for one product
-# wait for each other, a hundred times as long as the product takes on a busy machine
+# its threads spin while they wait for each other, over matrices too small to share
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")  # the bars of converters, many a second in a log
 warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
