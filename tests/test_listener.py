@@ -32,6 +32,11 @@ def test_vectors_are_what_the_reference_says() -> None:
         assert (VECTORS / name).read_bytes() == content, f"{name} differs: see generate.py"
 
 
+def test_only_the_right_card_of_the_vectors_is_read() -> None:
+    read = [case["name"] for case in cases("cards.json") if not case["refused"]]
+    assert read == ["as it should be"]
+
+
 def unbroken(case: dict) -> list[list[tuple[int, list[float]]]]:
     """The pieces of the stream without a hole: (where a window's middle starts, its scores)."""
     hop = case["listener"]["hop_length"]

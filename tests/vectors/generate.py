@@ -10,6 +10,8 @@ peaks are float32, times are float64, and all must be equal to the last bit.
 
 card.tflite: a tiny model with its card inside (tests/tiny_model.py), for those who read cards.
 
+cards.json: cards, most of them wrong, and whether a reader must refuse them.
+
 windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
 where they start in the stream, their first and last sample, and how many zeros end them.
 """
@@ -22,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from pocketear.errors import RunnerError
 from pocketear.listener import Listener, WindowBuffer
-from pocketear.model_file import settings_from, write_card
+from pocketear.model_file import card_from, card_json, settings_from, write_card
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
@@ -39,6 +42,7 @@ PLAIN = {
     "thresholds": {"crying_baby": 0.6, "laughing": 0.7},
     "background": ["background"],
 }
+TWO = PLAIN["thresholds"]
 BELOW = float(np.nextafter(np.float32(0.6), np.float32(0)))
 OFF = float(np.float32(0.6) - np.float32(0.1))
 BELOW_OFF = float(np.nextafter(np.float32(OFF), np.float32(0)))
@@ -141,6 +145,40 @@ def _told(listener: Listener, step: Any) -> list[Any]:
     return listener.push(np.array(scores, np.float32))
 
 
+def card_cases() -> list[dict[str, Any]]:
+    """One case a rule of a card."""
+    nothing: dict[str, Any] = {}
+    return [
+        card_case("as it should be", nothing, {}),
+        card_case("no label", {"labels": []}, {"thresholds": {}}),
+        card_case("a label twice", {"labels": [*LABELS, "laughing"]}, {}),
+        card_case("labels that are no list", {"labels": "laughing"}, {}),
+        card_case("a label without a threshold", {"labels": [*LABELS, "dog"]}, {}),
+        card_case("a threshold of no label", nothing, {"thresholds": {**TWO, "dog": 0.5}}),
+        card_case("a threshold of background", nothing, {"thresholds": {**TWO, "background": 0.5}}),
+        card_case("no sample rate", {"sample_rate": 0}, {}),
+        card_case("a window shorter than the hop", {"window_length": 3}, {}),
+        card_case("no hop", nothing, {"hop_length": 0}),
+        card_case("nothing to average", nothing, {"smoothing": 0}),
+        card_case("hysteresis below 0", nothing, {"hysteresis": -0.1}),
+        card_case("hysteresis as high as a threshold", nothing, {"hysteresis": 0.6}),
+        card_case("a negative minimum", nothing, {"min_seconds": -1.0}),
+        card_case("a negative pause", nothing, {"refractory_seconds": -1.0}),
+        card_case("a threshold that is text", nothing, {"thresholds": {**TWO, "laughing": "x"}}),
+    ]  # fmt: skip
+
+
+def card_case(name: str, changes: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
+    """One card, and what the reference says of it."""
+    card = json.loads(card_json(tiny_card(window_length=8, hop_length=4))) | changes
+    card["listener"] |= listener
+    try:
+        card_from(json.dumps(card))
+    except RunnerError:
+        return {"name": name, "refused": True, "card": card}
+    return {"name": name, "refused": False, "card": card}
+
+
 def window_cases() -> list[dict[str, Any]]:
     """Blocks of a ramp; a negative block is a loss."""
     return [
@@ -186,6 +224,7 @@ def vectors() -> dict[str, bytes]:
     return {
         "listener.json": _bytes([*hand_made(), *random_cases()]),
         "windows.json": _bytes(window_cases()),
+        "cards.json": _bytes(card_cases()),
         "card.tflite": write_card(tiny_tflite(window=8), card),
     }
 

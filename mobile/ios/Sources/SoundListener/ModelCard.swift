@@ -53,6 +53,9 @@ public struct ModelCard: Sendable {
         if !pauses.contains(minSeconds) || !pauses.contains(refractorySeconds) {
             throw SoundListenerError("model card: wrong times; export it again")
         }
+        if hysteresis < 0 || thresholds.values.contains(where: { hysteresis >= $0 }) {
+            throw SoundListenerError("model card: hysteresis must be below every threshold; export it again")
+        }
         if sampleRate < 1 || smoothing < 1 || hopLength < 1 || hopLength > windowLength {
             throw SoundListenerError("model card: wrong lengths; export it again")
         }

@@ -21,6 +21,14 @@ final class ModelCardTests: XCTestCase {
         }
     }
 
+    func testWhatTheReferenceRefusesIsRefused() throws {
+        for vector in try Vectors.cases("cards.json") {
+            let card = try JSONSerialization.data(withJSONObject: XCTUnwrap(vector["card"]))
+            let name = try vector.text("name")
+            XCTAssertEqual(refusal(String(decoding: card, as: UTF8.self)) != "", try vector.int("refused") == 1, name)
+        }
+    }
+
     func testWhatIsNotACardIsRefused() {
         XCTAssertTrue(refusal("").contains("cannot be read"))
         XCTAssertTrue(refusal("{}").contains("cannot be read"))

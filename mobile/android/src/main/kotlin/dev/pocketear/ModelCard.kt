@@ -27,6 +27,12 @@ public class ModelCard internal constructor(
         require(sampleRate >= 1 && smoothing >= 1 && hopLength in 1..windowLength) {
             "model card: wrong lengths: rate $sampleRate, window $windowLength, hop $hopLength"
         }
+        require(minSeconds >= 0 && refractorySeconds >= 0) {
+            "model card: wrong times: $minSeconds s, $refractorySeconds s"
+        }
+        require(hysteresis >= 0 && thresholds.values.all { hysteresis < it }) {
+            "model card: hysteresis $hysteresis must be below every threshold, else an event never ends"
+        }
         require(labels.containsAll(thresholds.keys)) {
             "model card: thresholds of labels that it does not have: ${thresholds.keys - labels.toSet()}"
         }

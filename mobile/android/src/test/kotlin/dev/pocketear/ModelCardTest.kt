@@ -56,6 +56,19 @@ class ModelCardTest {
     }
 
     @Test
+    fun whatTheReferenceRefusesIsRefused() {
+        for (case in Vectors.cases("cards.json")) {
+            val refused = try {
+                ModelCard.parse(case.getJSONObject("card").toString())
+                false
+            } catch (_: IllegalArgumentException) {
+                true
+            }
+            assertEquals(case.getString("name"), case.getBoolean("refused"), refused)
+        }
+    }
+
+    @Test
     fun labelsThatDoNotMatchAreRefused() {
         val case = JSONObject(Vectors.cases("listener.json").first().toString())
         case.getJSONArray("labels").put("dog")
