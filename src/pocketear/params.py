@@ -223,6 +223,7 @@ class GateParams(Section):
     max_fp16_error: PositiveFloat
     max_flips: Share
     max_host_ratio: PositiveFloat
+    max_device_ms: PositiveFloat
     max_file_bytes: PositiveInt
     budgets: dict[str, BudgetParams]
 

@@ -1,5 +1,7 @@
 """The tools appear whole or not at all, and what is absent is named."""
 
+import os
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +36,23 @@ def test_an_emulator_that_is_too_old_is_refused(
         setup.prepare(tmp_path)
 
 
+def test_a_machine_without_an_installer_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PhoneError, match="neither uv nor pip is here"):
+        setup._installer()
+
+
+def test_a_step_that_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "_STEP_TIMEOUT_S", 0.2)
+    with pytest.raises(PhoneError, match=r"^sleep did not end within 0\.2 s$"):
+        setup._run(["sleep", "9"])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("tools")
 def test_two_builds_at_once_beside_a_killed_one_give_one_whole_folder(tmp_path: Path) -> None:
@@ -54,14 +73,11 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(
     name = 'name = "ai-edge-litert"\n'
     before, after = lock.split(name, 1)
     package, rest = after.split("[[package]]", 1)
-    forged = package.replace("sha256:", "sha256:" + 8 * "0").replace("0" * 8, "0" * 8)
-    shortened = "\n".join(
-        line.replace(line.split("sha256:")[1][:64], "0" * 64) if "sha256:" in line else line
-        for line in forged.split("\n")
-    )
-    (tmp_path / "uv.lock").write_text(before + name + shortened + "[[package]]" + rest)
+    forged = re.sub("sha256:[0-9a-f]{64}", "sha256:" + 64 * "0", package)
+    (tmp_path / "uv.lock").write_text(before + name + forged + "[[package]]" + rest)
+    monkeypatch.setenv("UV", os.environ.get("UV") or str(ROOT / ".pocketear/uv/bin/uv"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PhoneError, match="failed: ") as refused:
+    with pytest.raises(PhoneError, match=r"^uv failed: .*mismatch") as refused:
         setup.prepare(tmp_path / "cache")
     assert "\n" not in str(refused.value)
     assert not list((tmp_path / "cache").iterdir())

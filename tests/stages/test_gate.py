@@ -143,3 +143,21 @@ def test_a_missing_emulator_never_turns_the_gate_green(project: Path) -> None:
     assert len(refused) == 8
     assert not any(one.passed for one in refused)
     assert all("qemu-aarch64 is not on the PATH" in one.reason for one in refused)
+
+
+@pytest.mark.parametrize(("ms", "passed"), [(10.0, True), (40.0, False)])
+def test_a_real_device_is_judged_where_it_was_asked_for(
+    ms: float, passed: bool, project: Path
+) -> None:
+    assert "adb.ms_per_listening_second" not in phone_gates(cost(1))
+    latency = cost(1)
+    latency["shipped"]["adb"] = {"ms_per_listening_second": ms}
+    assert phone_gates(latency)["adb.ms_per_listening_second"].passed == passed
+
+
+def test_a_device_that_was_asked_for_and_is_absent_is_refused(project: Path) -> None:
+    latency = cost(1)
+    latency["absent"]["adb"] = "adb sees no phone; connect one"
+    refused = phone_gates(latency)["adb.ms_per_listening_second"]
+    assert not refused.passed
+    assert "adb sees no phone" in refused.reason

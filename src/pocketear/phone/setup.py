@@ -8,6 +8,7 @@ once, or a kill, do no harm.
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -32,6 +33,7 @@ _LIBRARIES = ("ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "
               "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1")  # fmt: skip
 _HARNESSES: dict[str, list[str]] = {"harness": [], "harness_traced": ["-DTRACED"]}
 _STEP_TIMEOUT_S = 600
+_LONGEST = 400  # characters of what a step that failed said
 _OLDEST = (7, 1)  # of QEMU: the first that knows a Cortex-A76
 _COPIES_WORDS = (9, 0)  # of QEMU: the first whose plugins get a copy of each instruction
 
@@ -173,6 +175,10 @@ def _installer() -> list[str]:
             uv, "pip", "install", "--quiet", "--python", sys.executable,
             "--python-platform", platform, "--python-version", python,
         ]  # fmt: skip
+    if not importlib.util.find_spec("pip"):
+        raise PhoneError(
+            "neither uv nor pip is here to fetch the arm64 LiteRT; `make setup` has uv"
+        )
     platform = _PLATFORM_OF["pip"]
     return [
         sys.executable, "-m", "pip", "install", "--platform", platform, "--python-version", python,
@@ -216,12 +222,16 @@ def _write_root(root: Path, core: Core) -> None:
 
 
 def _run(arguments: list[str]) -> str:
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=_STEP_TIMEOUT_S, check=False
-    )
+    try:
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=_STEP_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        name = Path(arguments[0]).name
+        raise PhoneError(f"{name} did not end within {_STEP_TIMEOUT_S} s") from error
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise PhoneError(f"{Path(arguments[0]).name} failed: {lines[-1]}")
+        said = " ".join((done.stderr or done.stdout).split()) or "no message"
+        raise PhoneError(f"{Path(arguments[0]).name} failed: {said[:_LONGEST]}")
     return done.stdout
 
 

@@ -15,6 +15,8 @@ from pocketear.archive import replacing
 from pocketear.errors import DataError
 from pocketear.params import GateParams, load_params
 
+_DEVICES = ("adb", "macos")  # judged where params.latency.providers asks for them
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -117,6 +119,9 @@ def latency_gates(latency: dict[str, Any], p: GateParams) -> Iterator[Gate]:
     yield at_most("file_bytes", p.max_file_bytes, shipped["bytes"], " B")
     ratio = shipped.get("host", {}).get("ratio_median")
     yield at_most("host.ratio", p.max_host_ratio, ratio, why=absent.get("host", ""))
+    for device in (name for name in _DEVICES if name in shipped or name in absent):
+        ms, why = shipped.get(device, {}).get("ms_per_listening_second"), absent.get(device, "")
+        yield at_most(f"{device}.ms_per_listening_second", p.max_device_ms, ms, " ms", why=why)
     for name, budget in p.budgets.items():
         cost = shipped.get("arm64", {}).get(name, {})
         why = absent.get("arm64", cost.get("costliest_op", f"{name} is not in latency.classes"))

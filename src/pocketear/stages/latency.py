@@ -19,6 +19,7 @@ from pocketear.phone.arm64 import class_cost
 from pocketear.phone.host import host_cost
 from pocketear.phone.setup import prepare
 
+LISTENING = "ms_per_listening_second"
 Provider = Callable[[Path], dict[str, Any]]
 
 
@@ -52,7 +53,12 @@ def connected_phone(params: Params) -> Provider:
     reason = adb.absent()
     if reason:
         raise PhoneError(reason)
-    return lambda model: adb.device_cost(model, hop_seconds(params))
+
+    def cost(model: Path) -> dict[str, Any]:
+        found = adb.device_cost(model, hop_seconds(params))
+        return found | {LISTENING: found["paced_ms_median"] / hop_seconds(params)}
+
+    return cost
 
 
 def core_ml(params: Params) -> Provider:
@@ -64,8 +70,14 @@ def core_ml(params: Params) -> Provider:
     if reason:
         raise PhoneError(reason)
     folder, variant = "coreml", f"{params.package.name}_{params.export.ios}.mlpackage"
-    repeats = params.latency.repeats
-    return lambda model: macos.core_ml_cost(model.parent.parent / folder / variant, repeats)
+
+    def cost(model: Path) -> dict[str, Any]:
+        package = model.parent.parent / folder / variant
+        found = macos.core_ml_cost(package, params.latency.repeats)
+        warm = found["by_compute_units"]["all"]["warm_ms_median"]
+        return found | {LISTENING: warm / hop_seconds(params)}
+
+    return cost
 
 
 PROVIDERS: dict[str, Callable[[Params], Provider]] = {
