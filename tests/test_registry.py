@@ -50,3 +50,11 @@ def test_a_version_carries_its_verdict_its_card_and_its_files(tracked, tmp_path)
 def test_a_version_that_is_not_there_is_one_clear_line(tracked, which):
     with pytest.raises(TrackingError, match=r"cry_laugh: no version .*; `pocketear models` lists"):
         registry.find("cry_laugh", which)
+
+
+def test_a_missing_model_file_is_named_and_not_taken_for_a_server_that_is_away(tracked):
+    write_judged(tracked)
+    Path("models/litert/card.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"models/litert/card\.json"):
+        registry.register_or_keep(judged())
+    assert not registry.PENDING.exists()

@@ -146,6 +146,30 @@ def test_a_locked_database_does_not_stop_a_training(tracked, capsys):
     assert tracking.send_pending() == 1
 
 
+def test_what_is_in_the_place_of_the_store_is_named(tracked, monkeypatch, capsys):
+    Path("mlflow.db").write_bytes(b"this is no database, nor will it be" * 100)
+    with pytest.raises(
+        TrackingError, match=r"mlflow\.db refused: .*file is not a database"
+    ) as told:
+        tracking.start_parent("folds", load_params())
+    assert not isinstance(told.value, delivery.ServerAwayError), "waiting does not mend it"
+    train(epochs=1)
+    assert "training goes on" in capsys.readouterr().err
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+nodriver://me:secret@127.0.0.1/runs")
+    with pytest.raises(TrackingError) as told:
+        tracking.start_parent("folds", load_params())
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_driver_that_is_not_installed_is_one_clear_line(tracked, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mssql+pyodbc://me:secret@127.0.0.1/runs")
+    with pytest.raises(TrackingError, match=r"needs the Python module pyodbc") as told:
+        tracking.start_parent("folds", load_params())
+    assert "secret" not in str(told.value)
+
+
 def test_numbers_of_a_nested_report_become_metric_names():
     nested = {"a53": {"instructions": 7, "ok": True}, "by clip": {"x(1)": 0.5}, "note": "text"}
     assert scalars(nested) == {"a53.instructions": 7.0, "by clip.x_1_": 0.5}

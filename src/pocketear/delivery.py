@@ -77,7 +77,7 @@ def reaching() -> Iterator["MlflowClient"]:
     except ModuleNotFoundError as error:  # SQLAlchemy's driver of that database
         raise TrackingError(
             f"MLFLOW_TRACKING_URI: {shown} needs the Python module {error.name}; "
-            "docs/mlflow.md says which to install"
+            "docs/more-than-one-machine.md says more"
         ) from error
     except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
         if _is_away(error):

@@ -205,6 +205,18 @@ def test_a_second_retrain_in_the_same_folder_is_refused(pipeline):
     assert f"error: {pipeline}: another retrain is running here" in done.stderr
 
 
+def test_the_server_of_another_project_is_left_alone(pipeline, monkeypatch):
+    from server import server_or_own
+    from workspace import alone
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    address = PREFECT_API_URL.value()
+    with server_or_own():
+        assert PREFECT_API_URL.value() is None
+    with alone(pipeline, "serve"), server_or_own():
+        assert PREFECT_API_URL.value() == address
+
+
 @pytest.mark.slow
 def test_the_last_task_promotes_and_refuses_what_is_worse(pipeline, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

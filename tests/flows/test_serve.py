@@ -47,16 +47,51 @@ def test_a_taken_port_is_one_clear_line(pipeline):
     assert told == f"error: port {port} is taken; choose another with --mlflow-port\n"
 
 
-@pytest.mark.slow
-def test_all_answers_and_one_signal_ends_it(pipeline):
+def serving(pipeline, ports):
+    """`make serve` once it is ready, and what it has told."""
     shutil.copy(ROOT / "prefect.yaml", pipeline)
     (pipeline / "flows").symlink_to(ROOT / "flows")
-    ports = free_ports(3)
     served = serve(ports)
     lines = []
     while not lines or "Ctrl-C" not in lines[-1]:
         lines.append(served.stdout.readline())
         assert lines[-1], "".join(lines)
+    return served, lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["prefect worker start", "flows/serve.py"])
+def test_nothing_outlives_a_part_that_is_killed(pipeline, victim):
+    served, _ = serving(pipeline, free_ports(3))
+    starter = psutil.Process(served.pid)
+    family = [starter, *starter.children(recursive=True)]
+    marked = {**os.environ, "POCKETEAR_SERVED": str(pipeline)}  # as a flow of the worker has it
+    flow = subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True)
+    try:
+        for process in family:
+            if victim in " ".join(process.cmdline()) and "leash.py" not in process.cmdline()[1]:
+                process.kill()
+        told, _ = served.communicate(timeout=120)
+        if victim == "flows/serve.py":
+            again = serve(free_ports(3))  # begins by ending what was left
+            flow.wait(120)
+            again.terminate()
+            again.communicate(timeout=120)
+        else:
+            assert served.returncode == 1
+            assert (
+                "error: worker ended, so the rest is ended too; see .pocketear/worker.log" in told
+            )
+        assert flow.wait(30) == -signal.SIGTERM
+        assert psutil.wait_procs(family[1:], timeout=60)[1] == []
+    finally:
+        flow.kill()
+
+
+@pytest.mark.slow
+def test_all_answers_and_one_signal_ends_it(pipeline):
+    ports = free_ports(3)
+    served, lines = serving(pipeline, ports)
     family = psutil.Process(served.pid).children(recursive=True)
     for port in ports:
         assert any(f"http://127.0.0.1:{port}" in line for line in lines)
