@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, examples, errors, and the small commands."""
 
+import json
 import re
 import shlex
 import shutil
@@ -163,6 +164,23 @@ def test_the_summary_says_every_gate_and_where_to_look(project: Path) -> None:
     assert "verdict: refused by" in told
     assert re.search(r"models/litert/cry_laugh_int8.tflite +12.3 kB", told)
     assert "reports/report.html" in told
+
+
+def test_gates_that_passed_alike_are_one_line_of_the_closest(project: Path) -> None:
+    write_reported(project, skill=9.0)
+    verdict = json.loads(Path("reports/verdict.json").read_text())
+    named = {gate["name"]: gate for gate in verdict["gates"]}
+    one, other = "litert_int8.accuracy", "coreml_fp16.accuracy"
+    named[one] |= {"limit": 0.8, "value": 0.95, "passed": True}
+    named[other] |= {"limit": 0.8, "value": 0.90, "passed": True}
+    Path("reports/verdict.json").write_text(json.dumps(verdict))
+    rows = [line for line in pocketear("summary").stdout.splitlines() if "accuracy" in line]
+    assert re.match(r"accuracy, closest of 2: Core ML fp16 +≥ 80.0 % +90.0 % +pass", rows[0])
+    named[one] |= {"value": 0.7, "passed": False}
+    Path("reports/verdict.json").write_text(json.dumps(verdict))
+    told = pocketear("summary").stdout
+    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +70.0 % +FAIL", told)
+    assert re.search(r"Core ML fp16: accuracy +≥ 80.0 % +90.0 % +pass", told)
 
 
 def test_the_summary_of_a_run_that_stopped_early(project: Path) -> None:

@@ -40,7 +40,7 @@ def _gates(root: Path) -> str:
         verdict = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{path}: not a verdict ({error}); `dvc repro` makes it anew") from error
-    rows = [("gate", "limit", "value", ""), *map(_gate_row, verdict["gates"])]
+    rows = [("gate", "limit", "value", ""), *_gate_rows(verdict["gates"])]
     failed = len(verdict["reasons"])
     word = f"refused by {failed} of {len(verdict['gates'])} gates" if failed else "accepted"
     lines = [*aligned(rows), "", f"verdict: {word}"]
@@ -50,14 +50,34 @@ def _gates(root: Path) -> str:
     return "\n".join(lines)
 
 
-def _gate_row(gate: dict[str, Any]) -> tuple[str, ...]:
-    subject, figure = gate_name(gate["name"])
+def _gate_rows(gates: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Every gate that failed; of those that passed by one figure and limit, the closest to it."""
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for place, gate in enumerate(gates):
+        figure = gate_name(gate["name"])[1]
+        key = (figure, gate["limit"]) if gate["passed"] else (place,)
+        alike.setdefault(key, []).append(gate)
+    for group in alike.values():
+        closest = max(group, key=_share_of_limit)
+        subject, figure = gate_name(closest["name"])
+        name = f"{subject}: {figure}" if subject else figure
+        if len(group) > 1:
+            name = f"{figure}, closest of {len(group)}: {subject}"
+        yield name, *_limit_and_value(closest), "pass" if closest["passed"] else "FAIL"
+
+
+def _share_of_limit(gate: dict[str, Any]) -> float:
+    """How much of its limit a gate that passed has used up."""
+    value, limit = gate["value"], gate["limit"]
+    used, whole = (limit, value) if gate["sense"] == "at least" else (value, limit)
+    return float(used / whole) if whole else 0.0
+
+
+def _limit_and_value(gate: dict[str, Any]) -> tuple[str, str]:
     share = gate["name"].rpartition(".")[2] in SHARES
     sign = "≥" if gate["sense"] == "at least" else "≤"
     limit = f"{sign} {number(gate['limit'], gate['unit'], share=share)}"
-    value = number(gate["value"], gate["unit"], share=share)
-    name = f"{subject}: {figure}" if subject else figure
-    return name, limit, value, "pass" if gate["passed"] else "FAIL"
+    return limit, number(gate["value"], gate["unit"], share=share)
 
 
 def outdated(root: Path) -> list[str]:
