@@ -18,7 +18,7 @@ from pocketear.audio import load_waveform
 from pocketear.params import FrontEndParams, load_params
 
 keras = pytest.importorskip("keras")
-from pocketear import front_end  # noqa: E402
+from pocketear import front_end, reference  # noqa: E402
 
 DEFAULT = load_params(ROOT / "params.yaml").frontend
 EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")
@@ -41,8 +41,8 @@ def sound(name: str, length: int, sample_rate: int = 16_000, seed: int = 7) -> n
 
 def error(heard: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
     """Of each mel power under a log-mel (frame, mel)."""
-    steps = front_end.reference_steps(waveform, p)
-    loudest = steps["power"].sum(axis=1, keepdims=True) * front_end.mel_matrix(p).max()
+    steps = reference.reference_steps(waveform, p)
+    loudest = steps["power"].sum(axis=1, keepdims=True) * reference.mel_matrix(p).max()
     return power_error(powers_of(heard, p), powers_of(steps["features"], p), loudest, p.floor)
 
 
@@ -53,7 +53,7 @@ def hear(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
 def assert_is_librosas(waveform: np.ndarray, p: FrontEndParams) -> None:
     """The layer agrees with librosa on one window, as float32 can."""
     heard = hear(waveform[None], p)
-    expected = front_end.reference(waveform, p)
+    expected = reference.reference(waveform, p)
     shape = (front_end.n_frames(p), front_end.n_coefficients(p))
     assert heard.shape == (1, *shape) and expected.shape == shape
     if p.kind == "mfcc":
@@ -95,7 +95,7 @@ def legal_params(draw: st.DrawFn) -> FrontEndParams:
 def test_any_legal_params_are_librosas(p: FrontEndParams, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # librosa's, of empty mels
-        assume(front_end.mel_matrix(p).any())
+        assume(reference.mel_matrix(p).any())
         assert_is_librosas(sound(name, p.window_length, p.sample_rate), p)
 
 
@@ -107,7 +107,7 @@ def test_extremes_at_the_projects_params(name: str) -> None:
 @pytest.mark.parametrize("name", ["silence", "noise", "whisper", "impulse"])
 def test_broadband_power_is_within_1e_4_and_a_thousandth_of_a_decibel(name: str) -> None:
     waveform = sound(name, DEFAULT.window_length)
-    heard, expected = hear(waveform[None], DEFAULT)[0], front_end.reference(waveform, DEFAULT)
+    heard, expected = hear(waveform[None], DEFAULT)[0], reference.reference(waveform, DEFAULT)
     ratio = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT)
     assert np.abs(ratio - 1).max() <= RELATIVE
     assert np.abs(heard - expected).max() <= 1e-3
@@ -125,7 +125,7 @@ def test_real_recordings(esc10: Path) -> None:
         waveform = load_waveform(path, DEFAULT.sample_rate)[: DEFAULT.window_length]
         windows.append(np.pad(waveform, (0, DEFAULT.window_length - len(waveform))))
     heard = hear(np.stack(windows), DEFAULT)
-    expected = np.stack([front_end.reference(window, DEFAULT) for window in windows])
+    expected = np.stack([reference.reference(window, DEFAULT) for window in windows])
     worst = [error(own, window, DEFAULT).max() for own, window in zip(heard, windows, strict=True)]
     assert max(worst) <= RELATIVE, paths[int(np.argmax(worst))]
     own = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT) - 1
@@ -173,16 +173,16 @@ def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
     steps = front_end.FrontEnd(p, name="front_end").steps(waveform[None])
     tensors = {scope: np.asarray(steps[scope]) for scope in front_end.SCOPES}
     found = front_end.in_librosas_layout(tensors, p)
-    expected = front_end.reference_steps(waveform, p)
+    expected = reference.reference_steps(waveform, p)
     heard = {
-        "frames": front_end.reference_frames(waveform, p),
+        "frames": reference.reference_frames(waveform, p),
         "power": expected["power"][:, front_end.heard_bins(p)],
         "mel": expected["mel"],
     }
     assert set(found) == set(heard)
     for step, values in heard.items():
         np.testing.assert_allclose(found[step][0], values, rtol=0, atol=2e-6 * values.max())
-    assert set(np.flatnonzero(front_end.mel_matrix(p).any(axis=1))) <= set(front_end.heard_bins(p))
+    assert set(np.flatnonzero(reference.mel_matrix(p).any(axis=1))) <= set(front_end.heard_bins(p))
 
 
 @pytest.mark.parametrize("p", CASES)

@@ -121,7 +121,7 @@ def test_real_sounds_score_as_in_keras(exported, keras_scores, real_windows, var
 
 def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
     """It counts in fp32 with exact constants also where the network does not."""
-    from pocketear.front_end import reference
+    from pocketear.reference import reference
     from pocketear.runner import mil_tensors
 
     windows = extremes()

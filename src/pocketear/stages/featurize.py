@@ -19,9 +19,9 @@ from pocketear import command
 from pocketear.archive import replacing
 from pocketear.arrays import Features
 from pocketear.clips import read_clips
-from pocketear.front_end import reference
 from pocketear.params import FrontEndParams, load_params
 from pocketear.progress import track
+from pocketear.reference import reference
 from pocketear.store import CACHE, ArrayCache, clip_key, decode, in_threads, waveform_cache
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up

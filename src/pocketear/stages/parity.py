@@ -21,6 +21,7 @@ from pocketear.arrays import FeatureBatch, WindowBatch
 from pocketear.errors import ParityError
 from pocketear.params import FrontEndParams, Params, load_params
 from pocketear.progress import track
+from pocketear.reference import mel_matrix, reference_frames, reference_steps
 from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
 from pocketear.store import Store, open_store
 from pocketear.windows import cut_windows
@@ -90,8 +91,7 @@ def chosen_windows(store: Store, params: Params) -> tuple[list[str], WindowBatch
 def librosas(windows: WindowBatch, p: FrontEndParams) -> Expected:
     """The front-end's stages; of `power` the bins that the graph computes at all."""
     rows = [
-        {"frames": front_end.reference_frames(window, p), **front_end.reference_steps(window, p)}
-        for window in windows
+        {"frames": reference_frames(window, p), **reference_steps(window, p)} for window in windows
     ]
     steps = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
     whole = steps["power"].sum(axis=-1, keepdims=True)
@@ -125,7 +125,7 @@ def relative_error(
     wanted = expected.steps[stage]
     if stage == "power":
         return power_error(values, wanted, expected.frame_power, p.floor)
-    loudest = expected.frame_power * front_end.mel_matrix(p).max()
+    loudest = expected.frame_power * mel_matrix(p).max()
     if stage == "mel":
         return power_error(values, wanted, loudest, p.floor)
     if stage == "features" and p.kind == "log_mel":
