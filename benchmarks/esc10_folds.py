@@ -24,6 +24,7 @@ from pocketear.params import load_params
 ROOT = Path(__file__).parent.parent
 ESC10 = Path("../shared/data/esc10")
 RESULTS = ROOT / "reports/crossvalidation"
+COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was broken off
 TEN_LABELS = (
     "data.source=esc",
     f"data.path={ESC10}",
@@ -34,8 +35,12 @@ TEN_LABELS = (
 BABY_CRY = (*TEN_LABELS, "data.labels=[baby_cry, other]", "data.other=other")
 
 
-def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any], float]:
-    """Test on folds 1 to `folds`. returns: its summary; minutes a fold, two at once"""
+def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any], float | None]:
+    """Test on folds 1 to `folds`.
+
+    returns: its summary; minutes a fold, two at once, None where it went on with an earlier run
+    """
+    resumed = COPIES.is_dir() and any(COPIES.iterdir())
     overrides = [word for setting in settings for word in ("--set", setting)]
     began = time.monotonic()
     subprocess.run(
@@ -43,7 +48,8 @@ def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any]
         cwd=ROOT, check=True,
     )  # fmt: skip
     summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
-    return summary, (time.monotonic() - began) / 60 / folds
+    minutes = (time.monotonic() - began) / 60
+    return summary, None if resumed else round(minutes / folds, 1)
 
 
 def recalls() -> dict[str, float]:
@@ -82,7 +88,7 @@ def main() -> None:
             "int8_recall_by_label": by_label,
             "seeds": [load_params(ROOT / "params.yaml").seed],
             **network_size(labels=10),
-            "minutes_per_fold": round(minutes, 1),
+            "minutes_per_fold": minutes,
             "baby_cry_fold_1": {
                 "accuracy": baby_cry["keras"]["accuracy_mean"],
                 "int8_accuracy": baby_cry["litert_int8"]["accuracy_mean"],
