@@ -5,7 +5,6 @@ from typing import Any
 
 from pocketear.report.wording import SHARES, number
 
-_FIGURES = {"max_rel": "relative", "max_abs": "", "flips": "flips"}
 _REFERENCES = {"logits": "Keras", "scores": "Keras"}  # of any other stage: librosa
 
 
@@ -50,7 +49,8 @@ def _cell(entry: dict[str, Any] | None, limits: dict[str, Any]) -> Cell:
     judged = dict(entry["limits"])
     figure = next(iter(judged), "max_rel")
     passed = all(entry[name] <= limits[limit] for name, limit in judged.items())
-    text = f"{number(entry[figure], share=figure in SHARES)} {_FIGURES[figure]}".strip()
+    text = number(entry[figure], share=figure in SHARES)
+    text = f"{text} flips" if figure == "flips" else text
     allowed = [f"{number(limits[limit], share=name in SHARES)}" for name, limit in judged.items()]
     note = "; ".join(
         [
