@@ -30,7 +30,7 @@ LISTENER = {
 
 
 def build():
-    """The project's model with weights of a trained one's size, never two channels alike."""
+    """The project's model, normalising as a trained one does, never two channels alike."""
     import keras
 
     from pocketear import model
@@ -38,13 +38,14 @@ def build():
     keras.utils.set_random_seed(11)
     whole = model.build(PARAMS.frontend, PARAMS.model, LABELS, model.Normalisation(MEAN, SCALE))
     rng = np.random.default_rng(12)
-    for layer in whole.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, moving, variance = (w.shape for w in layer.weights)
-            layer.set_weights([
-                rng.uniform(0.6, 1.4, gamma), rng.normal(0, 0.3, beta),
-                rng.normal(0, 0.3, moving), rng.uniform(0.4, 1.2, variance),
-            ])  # fmt: skip
+    norms = [x for x in whole.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.gamma.assign(rng.uniform(0.6, 1.4, layer.gamma.shape))
+        layer.beta.assign(rng.normal(0, 0.3, layer.beta.shape))
+    levels = 10 ** rng.uniform(-4, 0, (16, 1))
+    sounds = (levels * rng.uniform(-1, 1, (16, PARAMS.frontend.window_length))).astype(np.float32)
+    for _ in range(40):  # until the moving averages have settled
+        whole(sounds, training=True)
     return whole
 
 
@@ -107,7 +108,11 @@ def real_windows(esc10):
 def test_extremes_score_as_in_keras(exported, keras_scores, variant, limit):
     windows = extremes()
     scores = mil.windows_runner(exported[variant])(windows)
-    np.testing.assert_allclose(scores, keras_scores(windows), atol=limit)
+    limits = np.full((len(windows), 1), limit)
+    # a constant leaves every mel but leakage, whose last digits are a matter of the order of a sum:
+    # it is held to the gate's own limit
+    limits[windows.min(axis=1) == 1] = max(limit, PARAMS.gate.max_fp32_error)
+    assert (np.abs(scores - keras_scores(windows)) <= limits).all()
 
 
 @pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
