@@ -242,7 +242,8 @@ def main() -> None:
     parser.add_argument("--mlflow-port", type=int, default=5000)
     parser.add_argument("--reports-port", type=int, default=4201)
     chosen = vars(parser.parse_args())
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job ignores SIGINT
+        signal.signal(number, _stop)
     try:
         with alone(Path.cwd(), "serve"):
             serve({name.removesuffix("_port"): port for name, port in chosen.items()})
