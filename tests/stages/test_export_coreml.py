@@ -198,6 +198,14 @@ def test_without_the_front_end_sounds_score_as_in_keras(networks, keras_scores, 
     assert (np.abs(scores - keras_scores(windows)) <= limits).all()
 
 
+def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(exported, networks):
+    """Listeners count such a window out; half of it would be a score of another sound."""
+    window = extremes()[1:2].copy()
+    window[0, 100] = np.nan
+    for path in (exported["fp16"], networks["fp16"]):
+        assert np.isnan(mil.windows_runner(path)(window)).all()
+
+
 def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
     from pocketear import front_end
 
