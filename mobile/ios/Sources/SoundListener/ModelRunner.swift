@@ -25,8 +25,9 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
     /// Takes a loaded model with a card in its metadata.
     public init(model: MLModel) throws {
         let description = model.modelDescription
-        let metadata = description.metadata[MLModelMetadataKey.creatorDefinedKey] as? [String: String]
-        guard let text = metadata?[ModelCard.key] else {
+        guard let metadata = description.metadata[MLModelMetadataKey.creatorDefinedKey] as? [String: String],
+            let text = metadata[ModelCard.key]
+        else {
             throw SoundListenerError("the model has no \(ModelCard.key) in its metadata; export it again")
         }
         guard let input = description.inputDescriptionsByName.keys.first,
