@@ -2,6 +2,8 @@
 
 Run on macOS in a folder where `make run` has been: python benchmarks/parity_apple.py
 Elsewhere it says so in one line and exits 1. The windows are the probes that parity compares.
+NAME_features is what export.ios_front_end `accelerate` makes of the same model, with the features
+of dsp.py; the Swift package's own are compared by its tests.
 """
 
 from pathlib import Path
@@ -13,6 +15,8 @@ from pocketear import command, mil
 from pocketear.agreement import probes
 from pocketear.params import load_params
 from pocketear.runner import open_runner
+from pocketear.stages import export_coreml
+from project import scratch_project
 
 
 def main() -> None:
@@ -21,11 +25,20 @@ def main() -> None:
     name, models = params.package.name, Path("models")
     windows = np.stack(list(probes(params.frontend, params.seed).values()))
     expected = open_runner(models / "litert" / f"{name}_fp32.tflite")(windows)
-    packages = sorted((models / "coreml").glob("*.mlpackage"))
-    publish(
-        "parity_apple",
-        {path.stem: mil.compare_on_apple(path, windows, expected) for path in packages},
-    )
+
+    def compared(folder: Path, ending: str) -> dict[str, dict[str, float]]:
+        return {
+            path.stem + ending: mil.compare_on_apple(path, windows, expected)
+            for path in sorted(folder.glob("*.mlpackage"))
+        }
+
+    figures = compared(models / "coreml", "")
+    if params.export.ios_front_end == "in_model" and params.frontend.n_fft.bit_count() == 1:
+        keras, card = (models / "keras").resolve(), (models / "litert/card.json").resolve()
+        with scratch_project({"export": {"ios_front_end": "accelerate"}}) as folder:
+            export_coreml.main(keras, card, folder / "coreml")
+            figures |= compared(folder / "coreml", "_features")
+    publish("parity_apple", figures)
 
 
 if __name__ == "__main__":

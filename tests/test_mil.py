@@ -216,7 +216,7 @@ def test_a_classifier_says_label_and_probabilities_as_core_ml_does(classifier):
 
 
 def test_a_program_that_is_no_sound_classifier_is_refused_as_runner(every_case):
-    with pytest.raises(RunnerError, match="want one waveform in, label probabilities out"):
+    with pytest.raises(RunnerError, match="want one waveform or features in, label prob"):
         mil.windows_runner(every_case)
 
 

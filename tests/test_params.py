@@ -33,6 +33,20 @@ def test_a_mistake_is_named_with_its_rule(tmp_path: Path, old: str, new: str, li
     assert "\n" not in str(wrong.value)
 
 
+def test_a_front_end_in_swift_wants_a_power_of_two(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = TEXT.replace("ios_front_end: in_model", "ios_front_end: accelerate")
+    path.write_text(text)
+    assert load_params(path).export.ios_front_end == "accelerate"
+    path.write_text(text.replace("n_fft: 512", "n_fft: 640"))
+    with pytest.raises(ParamsError) as wrong:
+        load_params(path)
+    assert str(wrong.value) == (
+        f"{path}: export.ios_front_end accelerate needs frontend.n_fft to be a power of two, "
+        "16 or more, found 640"
+    )
+
+
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("batch_size: 16", "batch_size: -1").replace("fmin: 60", "fmin: x"))

@@ -182,10 +182,11 @@ def test_before_the_first_run(project: Path) -> None:
 @pytest.mark.parametrize(
     "export",
     [
-        "export:\n  android: fp32\n  ios: fp16\n",
-        "export:  # what ships\n\n# both\n  ios: fp16  # Core ML\n  android: fp32 # LiteRT\n",
-        "export: {android: fp32, ios: fp16}\n",
-        "export:\n  android: 'fp32'\n  ios: \"fp16\"\n",
+        "export:\n  android: fp32\n  ios: fp16\n  ios_front_end: in_model\n",
+        "export:  # what ships\n\n# both\n  ios: fp16  # Core ML\n"
+        "  ios_front_end: in_model\n  android: fp32 # LiteRT\n",
+        "export: {android: fp32, ios: fp16, ios_front_end: in_model}\n",
+        "export:\n  android: 'fp32'\n  ios: \"fp16\"\n  ios_front_end: in_model\n",
     ],
 )
 def test_the_default_model_is_the_one_that_params_say(model: Path, export: str) -> None:

@@ -15,15 +15,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import Scores, WindowBatch
+from pocketear import dsp
+from pocketear.arrays import Scores, Waveform, WindowBatch
 from pocketear.errors import RunnerError
 from pocketear.mil_operations import OPERATIONS
+from pocketear.model_file import CARD, card_from
+from pocketear.params import FrontEndParams
 
+FEATURES = "features"  # an input of this name takes what the front-end makes, not a waveform
 _WEIGHTS = Path("Data/com.apple.CoreML/weights")
 _AGAIN = "run the export_coreml stage again"
 # fmt: off
@@ -61,6 +65,22 @@ class Program:
     tensors: Mapping[str, tuple[int, ...]]
     _operations: tuple[Any, ...]
     _variables: Mapping[str, Any]
+
+
+class SoundInput(NamedTuple):
+    """The input of a sound classifier.
+
+    frontend: of the features that it takes; None: it takes the waveform
+    """
+
+    name: str
+    frontend: FrontEndParams | None
+
+    def of(self, window: Waveform) -> dict[str, NDArray[np.float32]]:
+        """What the program is given for a window: name -> array."""
+        if self.frontend is None:
+            return {self.name: window}
+        return {self.name: dsp.features(window[None], self.frontend)[0]}
 
 
 def import_coremltools() -> Any:
@@ -136,30 +156,35 @@ def evaluate(
 def windows_runner(path: Path) -> Callable[[WindowBatch], Scores]:
     """A sound classifier in an .mlpackage -> a function from windows to scores, in label order.
 
-    raises: RunnerError if it is not one waveform in and a dictionary of probabilities out
+    raises: RunnerError as `sound_input`
     """
     program = load_program(path)
-    source = waveform_input(program)
+    source = sound_input(program)
 
     def run(windows: WindowBatch) -> Scores:
-        rows = [evaluate(program, {source: window})[program.probabilities] for window in windows]
+        rows = [evaluate(program, source.of(window))[program.probabilities] for window in windows]
         scores = [[row[label] for label in program.labels] for row in rows]
         return np.asarray(scores, np.float32).reshape(len(windows), len(program.labels))
 
     return run
 
 
-def waveform_input(program: Program) -> str:
-    """The name of a sound classifier's input.
+def sound_input(program: Program) -> SoundInput:
+    """What a sound classifier takes. Its name decides between a waveform and features.
 
-    raises: RunnerError if the program is not one waveform in, label probabilities out
+    raises: RunnerError if the program is not a waveform or features in and label probabilities out,
+        or takes features that the front-end of its own card does not make
     """
-    shapes = list(program.inputs.values())
-    if len(shapes) != 1 or len(shapes[0]) != 1 or not program.labels:
-        raise RunnerError(
-            f"{program.path}: want one waveform in, label probabilities out; {_AGAIN}"
-        )
-    return next(iter(program.inputs))
+    shapes = {name: len(shape) for name, shape in program.inputs.items()}
+    if len(shapes) == 1 and program.labels:
+        (name,) = shapes
+        if name == FEATURES:
+            return SoundInput(name, _frontend(program))
+        if shapes[name] == 1:
+            return SoundInput(name, None)
+    raise RunnerError(
+        f"{program.path}: want one waveform or features in, label probabilities out; {_AGAIN}"
+    )
 
 
 def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict[str, float]:
@@ -171,15 +196,32 @@ def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict
     if platform.system() != "Darwin":
         raise RunnerError(f"{path}: Core ML itself runs on macOS only; elsewhere use parity")
     program = load_program(path)
-    source = waveform_input(program)
+    source = sound_input(program)
     model = import_coremltools().models.MLModel(str(path))
-    rows = [model.predict({source: window})[program.probabilities] for window in windows]
+    rows = [model.predict(source.of(window))[program.probabilities] for window in windows]
     scores = np.asarray([[row[label] for label in program.labels] for row in rows])
     return {
         "windows": float(len(windows)),
         "max_abs": float(np.abs(scores - expected).max()),
         "flips": float(np.mean(scores.argmax(axis=1) != expected.argmax(axis=1))),
     }
+
+
+def _frontend(program: Program) -> FrontEndParams:
+    """The front-end of the program's card, if it makes what the program takes."""
+    try:
+        card = card_from(program.metadata.get(CARD, ""))
+        frontend = FrontEndParams.model_validate(card.frontend)
+        made = dsp.features(np.zeros((1, card.window_length), np.float32), frontend).shape[1:]
+    except (RunnerError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunnerError(f"{program.path}: no front-end for its features: {reason}") from error
+    if made != program.inputs[FEATURES]:
+        raise RunnerError(
+            f"{program.path}: takes features {program.inputs[FEATURES]}, "
+            f"its card's front-end makes {made}; {_AGAIN}"
+        )
+    return frontend
 
 
 def _specification(path: Path) -> Any:

@@ -176,10 +176,11 @@ class ListenerParams(Section):
 
 
 class ExportParams(Section):
-    """Which variants ship."""
+    """Which variants ship, and where the front-end of iOS is: in the graph, or in Swift."""
 
     android: Literal["fp32", "int8"]
     ios: Literal["fp32", "fp16", "int8"]
+    ios_front_end: Literal["in_model", "accelerate"]
 
 
 class ParityParams(Section):
@@ -264,6 +265,14 @@ class Params(Section):
     package: PackageParams
     promote: PromoteParams
 
+    @model_validator(mode="after")
+    def _swift_can_transform(self) -> Self:
+        n_fft = self.frontend.n_fft
+        needs = "export.ios_front_end accelerate needs frontend.n_fft to be a power of two"
+        fits = n_fft >= 16 and n_fft.bit_count() == 1
+        in_model = self.export.ios_front_end == "in_model"
+        return _hold(self, {f"{needs}, 16 or more, found {n_fft}": fits or in_model})
+
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
@@ -302,4 +311,6 @@ def _problem(error: object) -> str:
     if details["type"] == "missing":
         return f"{field} is missing"
     message = details["msg"].removeprefix("Value error, ")
+    if not details["loc"] and details["type"] == "value_error":
+        return str(message)  # a rule over several sections says itself what it found
     return f"{field}: {message[0].lower()}{message[1:]}, found {details['input']!r}"

@@ -28,10 +28,10 @@ def open_runner(path: Path) -> Runner:
 def open_tensor_runner(path: Path) -> TensorRunner:
     """What a .keras, .tflite or .mlpackage computes on its way from waveform to scores.
 
-    Of each window, by name: the front-end's scopes (see front_end.FrontEnd.steps), `normalise`,
-    which is what the network hears, and `logits`. Converters may fold the end of the front-end into
-    the normalisation, so the features themselves are not asked for. What a file does not compute
-    under its name is lacking in the result.
+    Of each window, by name: the front-end's scopes (see front_end.FrontEnd.steps), or dsp.STEPS of
+    a package that takes features; `normalise`, which is what the network hears, and `logits`.
+    Converters may fold the end of the front-end into the normalisation, so the graph's features are
+    not asked for. What a file does not compute under its name is lacking in the result.
 
     raises: RunnerError as `open_runner`
     """
@@ -151,15 +151,16 @@ def mil_runner(path: Path) -> Runner:
 
 def mil_tensors(path: Path) -> TensorRunner:
     """The program's own values; those that it computes in fp16 are rounded to it."""
-    from pocketear import mil
+    from pocketear import dsp, mil
 
     program = mil.load_program(path)
-    source, wanted = mil.waveform_input(program), _named(program.tensors)
+    source, wanted = mil.sound_input(program), _named(program.tensors)
 
     def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
         keep = tuple(wanted.values())
-        rows = [mil.evaluate(program, {source: window}, keep) for window in windows]
-        return {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
+        rows = [mil.evaluate(program, source.of(window), keep) for window in windows]
+        tensors = {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
+        return tensors | (dsp.steps(windows, source.frontend) if source.frontend else {})
 
     return run
 

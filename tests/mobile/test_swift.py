@@ -7,7 +7,7 @@ import pytest
 
 IOS = Path(__file__).parents[2] / "mobile/ios"
 SOURCES = sorted(IOS.rglob("*.swift"))
-APPLE_ONLY = ("AVFoundation", "CoreML", "CryptoKit", "SoundAnalysis")
+APPLE_ONLY = ("Accelerate", "AVFoundation", "CoreML", "CryptoKit", "SoundAnalysis")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from pocketear import mil
 from pocketear.archive import read_folder
-from pocketear.errors import ExportError
+from pocketear.errors import ExportError, RunnerError
 from pocketear.model_file import card_for, card_from, card_json
 from pocketear.params import load_params
 from pocketear.stages import export_coreml
@@ -55,6 +56,7 @@ def project(tmp_path_factory):
     from pocketear import model
 
     root = tmp_path_factory.mktemp("project")
+    (root / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     keras = root / "models" / "keras"
     keras.mkdir(parents=True)
     model.save(build(), keras / "model.keras")
@@ -73,6 +75,21 @@ def exported(project):
     )  # fmt: skip
     name = PARAMS.package.name
     return {v: project / "models" / "coreml" / f"{name}_{v}.mlpackage" for v in VARIANTS}
+
+
+@pytest.fixture(scope="module")
+def networks(project, exported):
+    """The same with the front-end left to Swift."""
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace(": in_model", ": accelerate"))
+    out = project / "models" / "networks"
+    subprocess.run(
+        [sys.executable, "-m", "pocketear.stages.export_coreml",
+         "--keras", "models/keras", "--card", "card.json", "--out", str(out)],
+        cwd=project, check=True,
+    )  # fmt: skip
+    (project / "params.yaml").write_text(text)
+    return {v: out / path.name for v, path in exported.items()}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +187,63 @@ def test_the_signature_is_a_sound_classifiers(exported):
         assert description.predictedProbabilitiesName == "classLabel_probs"
         assert description.metadata.userDefined["sampleRate"] == str(PARAMS.frontend.sample_rate)
         assert mil.load_program(path).labels == LABELS
+
+
+@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
+def test_without_the_front_end_sounds_score_as_in_keras(networks, keras_scores, variant, limit):
+    windows = extremes()
+    limits = np.full((len(windows), 1), limit)
+    limits[windows.min(axis=1) == 1] = max(limit, PARAMS.gate.max_fp32_error)  # as above
+    scores = mil.windows_runner(networks[variant])(windows)
+    assert (np.abs(scores - keras_scores(windows)) <= limits).all()
+
+
+def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(exported, networks):
+    """Listeners count such a window out; half of it would be a score of another sound."""
+    window = extremes()[1:2].copy()
+    window[0, 100] = np.nan
+    for path in (exported["fp16"], networks["fp16"]):
+        assert np.isnan(mil.windows_runner(path)(window)).all()
+
+
+def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
+    from pocketear import front_end
+
+    shape = [front_end.n_frames(PARAMS.frontend), _MELS]
+    for variant, path in networks.items():
+        found = specification(path)
+        (source,) = found.description.input
+        assert source.name == "features"
+        assert list(source.type.multiArrayType.shape) == shape
+        assert source.type.multiArrayType.dataType == 65568  # FLOAT32
+        assert "front-end of pocketear.json" in source.shortDescription
+        assert "sampleRate" not in found.description.metadata.userDefined  # SoundAnalysis has none
+        assert "front_end" not in str(found.mlProgram)
+        card = mil.load_program(path).metadata["pocketear.json"]
+        assert card == mil.load_program(exported[variant]).metadata["pocketear.json"]
+        sizes = [sum(map(len, read_folder(p).values())) for p in (path, exported[variant])]
+        assert sizes[1] - sizes[0] > 100_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"frontend":', '"front":', "no front-end for its features: pocketear.json inside"),
+        ('"n_mels": 64', '"n_mels": 0', "no front-end for its features: 1 validation error"),
+        ('"n_mels": 64', '"n_mels": 40', r"takes features \(74, 64\), its .* makes \(74, 40\)"),
+        ('"window_length": 24000\n}', '"window_length": 8000\n}', "8000 samples, want 24000"),
+    ],
+)
+def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, old, new, told):
+    path = Path(shutil.copytree(networks["fp32"], tmp_path / "x.mlpackage"))
+    found = specification(path)
+    metadata = found.description.metadata.userDefined
+    assert old in metadata["pocketear.json"]
+    metadata["pocketear.json"] = metadata["pocketear.json"].replace(old, new)
+    (path / "Data/com.apple.CoreML/model.mlmodel").write_bytes(found.SerializeToString())
+    with pytest.raises(RunnerError, match=told) as caught:
+        mil.windows_runner(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):

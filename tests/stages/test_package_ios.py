@@ -24,6 +24,7 @@ def test_the_package_holds_sources_model_tests_and_vectors(built: Path) -> None:
         "Sources/SoundListener/Model/cry_laugh.mlpackage/Manifest.json",
         "Sources/SoundListener/Model/cry_laugh.mlpackage/Data/com.apple.CoreML/model.mlmodel",
         "Tests/SoundListenerTests/ListenerTests.swift",
+        "Tests/SoundListenerTests/Vectors/front_end.json",
         "Tests/SoundListenerTests/Vectors/listener.json",
         "Tests/SoundListenerTests/Vectors/windows.json",
     } <= found

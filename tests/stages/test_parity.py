@@ -10,7 +10,7 @@ from exported_project import working_in
 from pocketear.agreement import PROBES
 from pocketear.errors import ParityError
 from pocketear.params import load_params
-from pocketear.stages import gate, parity
+from pocketear.stages import export_coreml, gate, parity
 
 EXPORTED = ("litert_fp32", "litert_int8", "coreml_fp32", "coreml_fp16", "coreml_int8")
 
@@ -46,6 +46,32 @@ def test_float32_says_the_same_as_keras(report: dict) -> None:
         assert entries[name, "logits"]["max_rel"] < 1e-5
         assert entries[name, "scores"]["max_abs"] < 1e-5
         assert entries[name, "scores"]["flips"] == 0
+
+
+def test_a_front_end_in_swift_is_judged_at_the_same_stages_by_the_same_limits(
+    exported: Path, report: dict, tmp_path: Path
+) -> None:
+    text = (exported / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace(": in_model", ": accelerate"))
+    with working_in(tmp_path):
+        keras, card = exported / "models/keras", exported / "models/litert/card.json"
+        export_coreml.main(keras, card, Path("models/coreml"))
+        params = load_params()
+        store = parity.open_store(exported / "data/features")
+        names, windows = parity.chosen_windows(store, params)
+        files = parity.model_files(Path("models"), params.package.name)
+        files = {name: path for name, path in files.items() if name.startswith("coreml")}
+        files |= {"keras": keras / "model.keras"}
+        entries = list(parity.matrix(files, names, windows, store, params))
+    found = {(entry.runtime, entry.stage): entry for entry in entries}
+    judged = {(e["runtime"], e["stage"]): e["limits"] for e in report["entries"]}
+    assert len(found) == 3 * 6 + 4
+    for cell, entry in found.items():
+        assert entry.limits == judged[cell]
+        assert not entry.absent, entry
+        if entry.stage in parity.FRONT_END and entry.limits:
+            assert entry.max_rel is not None and entry.max_rel < 1e-4, entry
+    assert found["coreml_fp32", "scores"].max_abs < 1e-5
 
 
 def test_every_limit_is_one_of_params_and_judges_a_figure(report: dict, project: Path) -> None:

@@ -12,6 +12,12 @@ card.tflite: a tiny model with its card inside (tests/tiny_model.py), for those 
 
 cards.json: cards, most of them wrong, and whether a reader must refuse them.
 
+front_end.json: settings of the front-end, a waveform, and librosa's features of it, row by row a
+frame. `loudest` is by frame the most that a mel power could be, for agreement.power_error; a test
+that reads it holds every log-mel to `limit` in that measure, and every MFCC to `limit` of the
+largest of its frame. Waveforms are rounded, to keep the file small. The last digits of librosa's
+FFT depend on the machine, so whether this file is up to date is asked by tests/test_dsp.py.
+
 windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
 where they start in the stream, their first and last sample, and how many zeros end them.
 """
@@ -24,9 +30,12 @@ from typing import Any
 
 import numpy as np
 
+from pocketear.agreement import probes
 from pocketear.errors import RunnerError
 from pocketear.listener import Listener, WindowBuffer
 from pocketear.model_file import card_from, card_json, settings_from, write_card
+from pocketear.params import FrontEndParams
+from pocketear.reference import mel_matrix, reference_steps
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
@@ -47,6 +56,13 @@ BELOW = float(np.nextafter(np.float32(0.6), np.float32(0)))
 OFF = float(np.float32(0.6) - np.float32(0.1))
 BELOW_OFF = float(np.nextafter(np.float32(OFF), np.float32(0)))
 SILENCE = [0.0, 0.0, 0.0]
+FRONT_END = {
+    "kind": "log_mel", "sample_rate": 16_000, "window_length": 1_000, "n_fft": 256,
+    "win_length": 200, "hop_length": 160, "n_mels": 24, "fmin": 60.0, "fmax": 7_600.0,
+    "mel_scale": "slaney", "mel_norm": "slaney", "center": False, "log": "db", "floor": 1e-7,
+    "n_mfcc": 13, "lifter": 0,
+}  # fmt: skip
+LIMIT = 1e-4  # gate.max_front_end_error, as it ships
 
 
 def cry(*scores: float | None) -> list[Any]:
@@ -179,6 +195,48 @@ def card_case(name: str, changes: dict[str, Any], listener: dict[str, Any]) -> d
     return {"name": name, "refused": False, "card": card}
 
 
+def front_end_cases() -> list[dict[str, Any]]:
+    """A few settings, each with the probes that parity compares and a chord."""
+    htk = {"mel_scale": "htk", "mel_norm": "none", "log": "ln"}
+    cases = [
+        *front_end_case("dB, Slaney"),
+        *front_end_case("nepers, HTK, peak 1", **htk, win_length=256, fmin=0.0, fmax=8_000.0),
+        *front_end_case("MFCC, liftered", kind="mfcc", lifter=22),
+        *front_end_case("centred, odd hop", center=True, hop_length=233, win_length=255),
+        *front_end_case("long frames at 44.1 kHz, few mels, low floor", sample_rate=44_100,
+                        n_fft=512, win_length=512, n_mels=16, floor=1e-10),
+    ]  # fmt: skip
+    return sorted(cases, key=lambda case: case["name"].partition(": ")[2])  # alike ones zip well
+
+
+def front_end_case(name: str, **changes: Any) -> list[dict[str, Any]]:
+    """One case a sound, with the features that librosa finds."""
+    settings = FRONT_END | changes
+    p = FrontEndParams.model_validate(settings)
+    cases = []
+    for sound, samples in {**probes(p, seed=20), "chord": chord(p)}.items():
+        waveform = np.round(samples.astype(np.float64), 7 if "-80" in sound else 4)
+        steps = reference_steps(waveform.astype(np.float32), p)
+        loudest = steps["power"].sum(axis=1) * mel_matrix(p).max()
+        cases.append(
+            {"name": f"{name}: {sound}", "frontend": settings, "limit": LIMIT,
+             "waveform": _short(waveform), "loudest": _short(loudest),
+             "features": [_short(frame) for frame in steps["features"]]}
+        )  # fmt: skip
+    return cases
+
+
+def chord(p: FrontEndParams) -> np.ndarray:
+    """Sines 60 dB apart, from the lowest mels to the highest."""
+    time = np.arange(p.window_length) / p.sample_rate
+    tones = ((0.5, 110.0), (0.05, 440.0), (0.005, 1_870.0), (0.0005, 7_040.0))
+    return sum(level * np.sin(2 * np.pi * hertz * time) for level, hertz in tones)
+
+
+def _short(values: np.ndarray) -> list[float]:
+    return [int(x) if x == int(x) else float(f"{x:.8g}") for x in values.tolist()]
+
+
 def window_cases() -> list[dict[str, Any]]:
     """Blocks of a ramp; a negative block is a loss."""
     return [
@@ -219,7 +277,7 @@ def _seen(start: int, window: np.ndarray) -> dict[str, Any]:
 
 
 def vectors() -> dict[str, bytes]:
-    """File name -> content."""
+    """File name -> content, of those that are the same on every machine."""
     card = tiny_card(window_length=8, hop_length=4)
     return {
         "listener.json": _bytes([*hand_made(), *random_cases()]),
@@ -239,6 +297,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--update", action="store_true", help="write the files")
     update = parser.parse_args().update
+    if update:
+        (FOLDER / "front_end.json").write_bytes(_bytes(front_end_cases()))
     for name, content in vectors().items():
         path = FOLDER / name
         if update:

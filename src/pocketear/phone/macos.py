@@ -22,6 +22,7 @@ def absent() -> str:
 def core_ml_cost(package: Path, repeats: int) -> dict[str, Any]:
     """Milliseconds of one window by compute units, and where the operations would run.
 
+    Of what is in the package: where it takes features, the front-end in Swift comes on top.
     raises: PhoneError anywhere but on macOS, or if Core ML refuses the package
     """
     reason = absent()
@@ -42,8 +43,8 @@ def core_ml_cost(package: Path, repeats: int) -> dict[str, Any]:
 
 def _times(model: Any, repeats: int) -> dict[str, float]:
     source = model.get_spec().description.input[0]
-    length = source.type.multiArrayType.shape[0]
-    window = {source.name: np.full(length, 0.01, np.float32)}
+    shape = tuple(source.type.multiArrayType.shape)  # of a waveform, or of features
+    window = {source.name: np.full(shape, 0.01, np.float32)}
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()

@@ -1,5 +1,8 @@
 """export_coreml: the Keras model -> .mlpackage, waveform in and label probabilities out.
 
+With export.ios_front_end `accelerate` each takes features instead, and the Swift package computes
+them; the input's name, which is all that tells, is then mil.FEATURES.
+
 Three variants of one ML Program: fp32; fp16, where the network counts in fp16; int8, which is fp16
 with the network's weights in eight bits. The front-end counts in fp32 in all of them, and its
 constants stay as they are: a power spectrum spans more than fp16 can hold. The same input gives
@@ -24,23 +27,34 @@ from pocketear.archive import read_folder, replacing
 from pocketear.code import code_hash
 from pocketear.errors import ExportError, RunnerError
 from pocketear.model_file import CARD, ModelCard, card_from, card_json
+from pocketear.params import load_params
 
-INPUT, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
+WAVEFORM, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
 _IN_FLOAT = ("front_end", "normalise")  # the layers that count in fp32
 _DATA = "com.apple.CoreML"
 _ITEMS = {"model.mlmodel": "Specification", "weights": "Weights"}
 _DATE = "com.github.apple.coremltools.conversion_date"
 
 
-def freeze(model: Any) -> Any:
-    """A Keras model -> a concrete function of one waveform (sample,), its variables constants."""
+def network(model: Any) -> Any:
+    """The Keras model from its features on: (window, frame, coefficient) in, scores out."""
+    import keras
+
+    return keras.Model(model.get_layer("front_end").output, model.output, name=model.name)
+
+
+def freeze(model: Any, name: str = WAVEFORM) -> Any:
+    """A Keras model -> a concrete function of one window of its input, its variables constants.
+
+    name: of the function's input
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
-    spec = [tf.TensorSpec((model.input_shape[1],), tf.float32, name=INPUT)]
-    call = tf.function(lambda waveform: model(waveform[None], training=False), input_signature=spec)
+    spec = [tf.TensorSpec(model.input_shape[1:], tf.float32, name=name)]
+    call = tf.function(lambda window: model(window[None], training=False), input_signature=spec)
     return convert_variables_to_constants_v2(call.get_concrete_function())
 
 
@@ -54,13 +68,13 @@ def convert(frozen: Any, labels: tuple[str, ...], precision: str) -> Any:
         "fp32": ct.precision.FLOAT32,
         "fp16": ct.transform.FP16ComputePrecision(op_selector=network_only()),
     }
-    length = frozen.inputs[0].shape[0]
+    (source,) = frozen.inputs
     try:
         return ct.convert(
             [frozen],
             source="tensorflow",
             convert_to="mlprogram",
-            inputs=[ct.TensorType(INPUT, (length,), np.float32)],
+            inputs=[ct.TensorType(source.op.name, tuple(source.shape), np.float32)],
             classifier_config=ct.ClassifierConfig(list(labels), predicted_feature_name=LABEL),
             compute_precision=compute[precision],
             minimum_deployment_target=ct.target.iOS16,
@@ -141,7 +155,9 @@ def main(keras: Path, card: Path, out: Path) -> None:
 
     told = card_from(card.read_text(encoding="utf-8"))
     told = replace(told, made_from={**told.made_from, "export code": code_hash("export_coreml")})
-    frozen = freeze(load_keras(keras / "model.keras"))
+    whole = load_keras(keras / "model.keras")
+    in_model = load_params().export.ios_front_end == "in_model"
+    frozen = freeze(whole) if in_model else freeze(network(whole), mil.FEATURES)
     models = {precision: convert(frozen, told.labels, precision) for precision in ("fp32", "fp16")}
     models["int8"] = quantise(models["fp16"])
     with replacing(out) as fresh:
@@ -163,10 +179,13 @@ def _describe(description: Any, card: ModelCard) -> None:
     metadata.shortDescription = f"Sound classifier: {', '.join(card.labels)}"
     metadata.versionString, metadata.license = card.version, card.licence
     del metadata.userDefined[_DATE]
-    metadata.userDefined["sampleRate"] = str(card.sample_rate)  # SoundAnalysis looks for it
+    if description.input[0].name == WAVEFORM:
+        metadata.userDefined["sampleRate"] = str(card.sample_rate)  # SoundAnalysis looks for it
     metadata.userDefined[CARD] = card_json(card)
+    sound = f"{seconds:g} s of mono sound at {card.sample_rate} Hz, from -1 to 1"
     texts = {
-        INPUT: f"{seconds:g} s of mono sound at {card.sample_rate} Hz, from -1 to 1",
+        WAVEFORM: sound,
+        mil.FEATURES: f"What the front-end of {CARD} makes of {sound}: (frame, coefficient)",
         LABEL: "The most probable label",
         PROBABILITIES: "The probability of each label",
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import command, front_end
+from pocketear import command, dsp, front_end
 from pocketear.agreement import PROBES, power_error, powers_of, probes, row_error, snr_db
 from pocketear.archive import replacing
 from pocketear.arrays import FeatureBatch, WindowBatch
@@ -104,9 +104,12 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
     raises: RunnerError if it cannot be run
     """
     tensors = open_tensor_runner(path)(windows)
-    steps = front_end.in_librosas_layout(
-        {scope: tensors[scope] for scope in front_end.SCOPES if scope in tensors}, p
-    )
+    if dsp.FRAMES in tensors:  # computed outside the graph
+        steps = {step: tensors[step] for step in (dsp.FRAMES, dsp.MEL)}
+        steps[dsp.POWER] = tensors[dsp.POWER][..., front_end.heard_bins(p)]
+    else:
+        scopes = {scope: tensors[scope] for scope in front_end.SCOPES if scope in tensors}
+        steps = front_end.in_librosas_layout(scopes, p)
     if FEATURES in tensors:
         shape = (len(windows), front_end.n_frames(p), front_end.n_coefficients(p))
         steps["features"] = tensors[FEATURES].reshape(shape) * store.scale + store.mean

@@ -5,14 +5,17 @@ import Foundation
 
 /// The .mlpackage of this package, run by Core ML.
 ///
-/// Unchecked: `samples`, the only thing that changes, is touched under `lock` alone.
+/// Unchecked: `values` and `frontEnd`, the only things that change, are touched under `lock` alone.
 public final class ModelRunner: SoundModel, @unchecked Sendable {
     public let card: ModelCard
+    /// Its input is the waveform, or the features of the package's own front-end.
     public let model: MLModel
+    var takesFeatures: Bool { frontEnd != nil }
     private let input: String
     private let probabilities: String
     private let lock = NSLock()
-    private let samples: MLMultiArray
+    private let frontEnd: FrontEnd?
+    private let values: MLMultiArray  // the waveform, or its features
 
     /// Compiles the model, unless this device did before, and loads it.
     public convenience init() async throws {
@@ -22,8 +25,9 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
     /// Takes a loaded model with a card in its metadata.
     public init(model: MLModel) throws {
         let description = model.modelDescription
-        let metadata = description.metadata[MLModelMetadataKey.creatorDefinedKey] as? [String: String]
-        guard let text = metadata?[ModelCard.key] else {
+        guard let metadata = description.metadata[MLModelMetadataKey.creatorDefinedKey] as? [String: String],
+            let text = metadata[ModelCard.key]
+        else {
             throw SoundListenerError("the model has no \(ModelCard.key) in its metadata; export it again")
         }
         guard let input = description.inputDescriptionsByName.keys.first,
@@ -34,20 +38,31 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
         self.model = model
         self.input = input
         self.probabilities = probabilities
-        card = try ModelCard(json: Data(text.utf8))
-        samples = try MLMultiArray(shape: [NSNumber(value: card.windowLength)], dataType: .float32)
+        let json = Data(text.utf8)
+        card = try ModelCard(json: json)
+        frontEnd = input == FrontEnd.input ? try FrontEnd(FrontEndSettings(card: json)) : nil
+        let shape = frontEnd.map { [$0.frames, $0.coefficients] } ?? [card.windowLength]
+        let wanted = description.inputDescriptionsByName[input]?.multiArrayConstraint?.shape
+        if wanted?.map({ $0.intValue }) != shape {
+            throw SoundListenerError("the model takes \(wanted ?? []), its card says \(shape); export it again")
+        }
+        values = try MLMultiArray(shape: shape.map { NSNumber(value: $0) }, dataType: .float32)
     }
 
+    /// Takes a window; where a sample of it is not a number, no score is.
     public func scores(of window: [Float]) throws -> [Float] {
-        if window.count != samples.count {
-            throw SoundListenerError("a window of \(window.count) samples, want \(samples.count)")
+        if window.count != card.windowLength {
+            throw SoundListenerError("a window of \(window.count) samples, want \(card.windowLength)")
         }
         lock.lock()
         defer { lock.unlock() }
-        samples.withUnsafeMutableBufferPointer(ofType: Float.self) { pointer, _ in
+        let finite = try values.withUnsafeMutableBufferPointer(ofType: Float.self) { pointer, _ in
+            if let frontEnd { return try frontEnd.features(of: window, into: pointer) }
             for index in window.indices { pointer[index] = window[index] }
+            return window.allSatisfy { $0.isFinite }
         }
-        let features = try MLDictionaryFeatureProvider(dictionary: [input: samples])
+        if !finite { return card.labels.map { _ in .nan } }
+        let features = try MLDictionaryFeatureProvider(dictionary: [input: values])
         let found = try model.prediction(from: features).featureValue(for: probabilities)
         return try card.labels.map { label in
             guard let score = found?.dictionaryValue[label] else {

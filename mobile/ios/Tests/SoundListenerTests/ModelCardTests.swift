@@ -48,6 +48,10 @@ final class ModelRunnerTests: XCTestCase {
         let scores = try runner.scores(of: sine)
         XCTAssertEqual(scores.count, runner.card.labels.count)
         XCTAssertEqual(scores.reduce(0, +), 1, accuracy: 1e-2)
+        XCTAssertTrue(try runner.scores(of: [.nan] + sine.dropLast()).allSatisfy { $0.isNaN })
+        #if canImport(SoundAnalysis)
+        if runner.takesFeatures { XCTAssertThrowsError(try runner.soundRequest()) }
+        #endif
     }
 }
 #endif
