@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup phone-tools run test lint format serve notify pull retrain pull-request-report apple clean
+.PHONY: help setup phone-tools run test lint format serve notify pull retrain pull-request-report keep-reports apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -68,10 +68,17 @@ retrain: setup  ## the DAG as a Prefect flow; SET='train.epochs=5', PROMOTE=1
 	@set --; for one in $$SET; do set -- "$$@" --set "$$one"; done; \
 	$(RUN) python flows/retrain.py "$$@" $${PROMOTE:+--promote}
 
-pull-request-report: setup  ## reports/pull_request.md from the reports at hand
+MAIN_REPORTS := .pocketear/main-reports
+
+pull-request-report: setup  ## reports/pull_request.md, against the main branch's reports where they were kept
 	@mkdir -p reports
-	$(RUN) pocketear report --markdown > reports/pull_request.md
+	$(RUN) pocketear report --markdown $(if $(wildcard $(MAIN_REPORTS)/metrics.json),--against $(MAIN_REPORTS)) \
+	> reports/pull_request.md
 	@cat reports/pull_request.md
+
+keep-reports:  ## main: the reports at hand are what pull requests are compared with
+	rm -rf $(MAIN_REPORTS)
+	cp -R reports $(MAIN_REPORTS)
 
 apple: setup  ## macOS: the packages that were built, on Apple's runtime, and the Swift tests
 	$(RUN) python benchmarks/parity_apple.py

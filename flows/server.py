@@ -52,7 +52,8 @@ def failed(message: str) -> State[None]:
     `prefect deployment run --watch` and the lists of runs show the name, and not the message.
     """
     with get_client(sync_client=True) as client:
-        client.update_flow_run(UUID(flow_run.get_id()), name=message[:_NAME_LENGTH])
+        name = message if len(message) <= _NAME_LENGTH else f"{message[: _NAME_LENGTH - 1]}…"
+        client.update_flow_run(UUID(flow_run.get_id()), name=name)
     return Failed(message=message)
 
 

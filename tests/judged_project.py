@@ -46,11 +46,13 @@ def write_judged(
         "by_op": [{"name": "x"}],
     }
     latency = {"shipped": {"arm64": {"a53": counted}, "host": {"ratio_median": 3.4}}}
+    parity = {"runtime": "litert_int8", "stage": "scores", "flips": 0.0, "max_abs": 0.1}
+    parity |= {"limits": {"flips": "max_flips"}}
     written = {
         "metrics": metrics,
         "verdict": verdict,
         "latency": latency,
-        "parity": {"entries": [{"runtime": "litert_int8", "stage": "scores", "flips": 0.0}]},
+        "parity": {"entries": [parity]},
     }
     for name, content in written.items():
         (reports / f"{name}.json").write_text(json.dumps(content, indent=2))

@@ -199,7 +199,10 @@ def test_the_text_of_a_pull_request(project: Path) -> None:
     assert told.startswith("### cry_laugh 0.1.0: accepted\n")
     row = next(line for line in told.splitlines() if line.startswith("| LiteRT int8 (ships)"))
     assert re.search(r"\| 100.0 % \(\+\d+\.\d\) \|", row)
-    widths = {line.count("|") for line in told.splitlines() if line.startswith("|")}
-    assert widths == {7}
+    assert "On the main branch: " in told
+    text, _, plots = told.partition("<details>")
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {7}
+    assert re.search(r"^\| laugh +\| 0 +\| 6 +\| 0 +\|$", plots, re.MULTILINE)
+    assert "line [1, 0.5, 0.4]\n  line [1, 0.6, 0.7]\n```" in plots
     done = pocketear("report", "--markdown", "--against", "nowhere")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -212,6 +212,34 @@ def test_after_kills_the_next_run_ends_as_if_nothing_had_been(folder: Path) -> N
     assert scratch(folder, "featurize") == []
 
 
+def workflow_steps(name: str, job: str) -> list[str]:
+    """The commands of a workflow's job, but for those of which this test is a part."""
+    workflow = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
+    commands = [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
+    return [command for command in commands if command not in ("make lint", "make test")]
+
+
+def test_every_step_of_the_workflows_runs(folder: Path) -> None:
+    """As on main, then the report of a pull request; the environment is this one, not a new one."""
+    (folder / ".pocketear/synced").touch()
+    uv = Path(os.environ.get("UV") or shutil.which("uv") or ROOT / ".pocketear/uv/bin/uv")
+    environment = os.environ | {
+        "PATH": f"{uv.parent}:{os.environ['PATH']}", "UV_PROJECT_ENVIRONMENT": sys.prefix,
+        "MLFLOW_TRACKING_URI": "", "SET": "gate.max_file_bytes=900000 seed=2718", "PROMOTE": "1",
+    }  # fmt: skip
+    retrain = workflow_steps("retrain", "retrain")
+    assert retrain[-2:] == ["make pull-request-report", "make keep-reports"]
+    for command in [*workflow_steps("ci", "test"), *retrain, "make pull-request-report"]:
+        done = subprocess.run(
+            command.split(), cwd=folder, capture_output=True, text=True, check=False,
+            env=environment,
+        )  # fmt: skip
+        assert done.returncode == 0, command + done.stdout[-3000:] + done.stderr[-3000:]
+    assert "max_file_bytes: 900000" in (folder / "params.yaml").read_text()
+    assert "champion" in shell(folder, "pocketear models").communicate()[0]
+    assert "On the main branch: " in (folder / "reports/pull_request.md").read_text()
+
+
 README = (ROOT / "README.md").read_text()
 ESC10 = ROOT.parent / "shared/data/esc10"
 

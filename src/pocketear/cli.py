@@ -250,7 +250,7 @@ COMMANDS = {
         models,
     ),
     "compare": Command(
-        "pocketear compare two versions on the clips that both were tested on",
+        "compare two versions on the clips that both were tested on",
         ("pocketear compare champion challenger", "pocketear compare 3 7"),
         compare,
         (

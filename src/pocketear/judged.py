@@ -79,9 +79,17 @@ def headline(judged: Judged) -> dict[str, float]:
         {name: float(value) for name, value in figures.items()}
         | {name: float(size) for name, size in judged.sizes().items()}
         | scalars(judged.report("metrics.json"))
-        | scalars(judged.report("parity.json").get("entries"), "parity")
+        | scalars(_judged_parity(judged.report("parity.json")), "parity")
         | cost(judged.report("latency.json"))
     )
+
+
+def _judged_parity(parity: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of the matrix what a gate looks at; the report has the rest."""
+    return [
+        {key: entry[key] for key in ("runtime", "stage", *entry["limits"])}
+        for entry in parity.get("entries", [])
+    ]
 
 
 def cost(latency: Mapping[str, Any]) -> dict[str, float]:
@@ -97,17 +105,18 @@ def cost(latency: Mapping[str, Any]) -> dict[str, float]:
 
 
 def verdict_tags(judged: Judged) -> dict[str, str]:
-    """The verdict as tags: `verdict`, `reasons`, one for each gate; and what a table shows."""
+    """The verdict as tags: `verdict`, `reasons`, `gates`; and what a table shows."""
     verdict = judged.report("verdict.json")
     shipped = judged.report("metrics.json").get(judged.runner, {})
-    tags = {"verdict": "accepted" if verdict["accepted"] else "refused"}
+    passed = sum(gate["passed"] for gate in verdict["gates"])
+    tags = {
+        "verdict": "accepted" if verdict["accepted"] else "refused",
+        "gates": f"{passed} of {len(verdict['gates'])} passed",
+    }
     if verdict["reasons"]:
         tags["reasons"] = "; ".join(verdict["reasons"])[:_TAG_LENGTH]
     if shipped:
         tags["accuracy"] = with_interval(shipped)
-    for gate in verdict["gates"]:
-        name, result, value, limit = gate_cells(gate)
-        tags[f"gate.{name}"] = f"{result}: {value}, {limit}"
     return tags | {name: str(size) for name, size in judged.sizes().items()}
 
 
