@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ import pandas as pd
 import claim
 from pocketear import model
 from pocketear.params import load_params
+from project import ESC10, ROOT, need_esc10
 
-ROOT = Path(__file__).parent.parent
-ESC10 = Path("../shared/data/esc10")
 RESULTS = ROOT / "reports/crossvalidation"
 COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was broken off
 TEN_LABELS = (
@@ -72,8 +70,7 @@ def network_size(labels: int) -> dict[str, int]:
 
 def main() -> None:
     """Run what is missing and publish the figures."""
-    if not (ROOT / ESC10).is_dir():
-        sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 there")
+    need_esc10()
     ten, minutes = crossvalidate(5, TEN_LABELS)
     by_label = recalls()
     baby_cry, _ = crossvalidate(1, BABY_CRY)

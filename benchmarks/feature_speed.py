@@ -19,7 +19,6 @@ that the loop runs on one core and the stages on all.
 import argparse
 import csv
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +34,11 @@ import soxr
 from claim import publish
 from pocketear.arrays import Features
 from pocketear.audio import load_waveform
-from pocketear.front_end import reference
 from pocketear.params import FrontEndParams, load_params
+from pocketear.reference import reference
 from pocketear.stages.featurize import feature_cache, features_of
 from pocketear.store import clip_key, decode, in_threads, waveform_cache
-from project import ROOT, scratch_project
-
-ESC10 = ROOT.parent / "shared" / "data" / "esc10"
+from project import ESC10, need_esc10, scratch_project
 
 
 def limit(path: str, p: FrontEndParams) -> None:
@@ -60,7 +57,7 @@ def by_librosa(path: str, p: FrontEndParams) -> np.ndarray:
         win_length=p.win_length, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax, power=2.0,
         htk=p.mel_scale == "htk", norm=None if p.mel_norm == "none" else p.mel_norm,
     )  # fmt: skip
-    return np.maximum(mel, p.floor).T
+    return np.asarray(np.maximum(mel, p.floor).T)
 
 
 def spent(work: Iterator[object]) -> tuple[float, float]:
@@ -128,8 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=400)
     asked = parser.parse_args()
-    if not ESC10.is_dir():
-        sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 with its clips.csv there")
+    need_esc10()
     with (ESC10 / "clips.csv").open(encoding="utf-8") as table:
         paths = [str(ESC10 / row["file"]) for row in csv.DictReader(table)]
     with scratch_project({"frontend": {"kind": "log_mel"}}):

@@ -154,8 +154,11 @@ def host_ratios() -> dict[str, float]:
     p = PROJECT
     window = np.random.default_rng(2718).uniform(-1, 1, p.window_length).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        graphs = {"front-end": layer(p), "convolution": lambda x: convolved(x, p, _ROWS),
-                  "tf.signal.stft": functools.partial(stft, p=p)}  # fmt: skip
+        graphs: dict[str, Callable[[Any], Any]] = {
+            "front-end": layer(p),
+            "convolution": lambda x: convolved(x, p, _ROWS),
+            "tf.signal.stft": functools.partial(stft, p=p),
+        }
         runs: dict[str, Callable[[], object]] = {
             name: litert(export(graph, p, Path(folder), str(i)), window)
             for i, (name, graph) in enumerate(graphs.items())

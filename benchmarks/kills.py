@@ -186,7 +186,7 @@ def kill_once(
 
 
 def _family(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 def _strike(family: list[psutil.Process], rng: random.Random) -> str:

@@ -5,14 +5,12 @@ folds: this asks whether the runtimes agree with librosa and Keras, not whether 
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import claim
-from project import ROOT, run_stage, scratch_project
+from project import ESC10, need_esc10, run_stage, scratch_project
 
-ESC10 = (ROOT / "../shared/data/esc10").resolve()
 EPOCHS, CLIPS = 40, 80  # all clips of the fold
 CHANGES: dict[str, dict[str, Any]] = {
     "data": {"source": "esc", "path": str(ESC10)},
@@ -31,13 +29,12 @@ def compared() -> dict[str, Any]:
         for name in STAGES:
             print(f"parity: {name}", flush=True)
             run_stage(name)
-        return json.loads((folder / "reports/parity.json").read_text(encoding="utf-8"))
+        return dict(json.loads((folder / "reports/parity.json").read_text(encoding="utf-8")))
 
 
 def main() -> None:
     """Publish the matrix."""
-    if not ESC10.is_dir():
-        sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 there")
+    need_esc10()
     report = compared()
     entries = {
         f"{entry['runtime']}.{entry['stage']}": {

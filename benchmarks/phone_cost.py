@@ -45,7 +45,8 @@ def architecture(name: str) -> tuple[bytes, FrontEndParams]:
     keras.utils.set_random_seed(PARAMS.seed)
     kind = {"mfcc_cnn": "mfcc"}.get(name, "log_mel")
     p = PARAMS.frontend.model_copy(update={"kind": kind})
-    mean, scale = np.zeros(front_end.n_coefficients(p)), np.ones(front_end.n_coefficients(p))
+    count = front_end.n_coefficients(p)
+    mean, scale = np.zeros(count, np.float32), np.ones(count, np.float32)
     chosen = PARAMS.model.model_copy(update={"architecture": name})
     built = model.build(p, chosen, LABELS, model.Normalisation(mean, scale))
     return quantise(convert(built), probe_windows(p.window_length)), p

@@ -23,15 +23,15 @@ import pandas as pd
 import soundfile
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from project import ESC10, ROOT, need_esc10
+
 sys.path.insert(0, str(ROOT / "tests"))
 
-from claim import publish  # noqa: E402
-from pocketear.errors import DataError  # noqa: E402
-from pocketear.stages import ingest, validate  # noqa: E402
-from sounds import write_by_phone  # noqa: E402  the writers that the tests use
+from claim import publish
+from pocketear.errors import DataError
+from pocketear.stages import ingest, validate
+from sounds import write_by_phone
 
-ESC10 = ROOT.parent / "shared" / "data" / "esc10"
 EACH = 3  # clips of each kind
 Row = dict[str, str]
 CLIPS, VALID = Path("data/clips"), Path("data/valid/clips.parquet")
@@ -215,8 +215,7 @@ def measure() -> dict[str, object]:
 
 def main() -> None:
     """Measure in a scratch folder; publish."""
-    if not ESC10.is_dir():
-        sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 with its clips.csv there")
+    need_esc10()
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         figures = measure()
     publish("planted_faults", figures)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
+ESC10 = ROOT.parent / "shared/data/esc10"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Cost:
 
     seconds: float
     peak_mb: float
+
+
+def need_esc10() -> None:
+    """Exit in one line where there is no copy of ESC-10."""
+    if not (ESC10 / "clips.csv").is_file():
+        sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 with its clips.csv there")
 
 
 @contextmanager

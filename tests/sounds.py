@@ -45,3 +45,16 @@ def write_by_phone(
         for packet in (*stream.encode(frame), *stream.encode(None)):
             container.mux(packet)
     return path
+
+
+def halved(path: Path) -> Path:
+    """Cut off the second half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def write_with(path: Path, value: float) -> Path:
+    """Write a tone whose sample 7 is `value`, NaN or infinite for instance."""
+    samples = tone()
+    samples[7] = value
+    return write(path, samples, subtype="FLOAT")

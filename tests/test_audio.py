@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pocketear import audio
 from pocketear.errors import ClipError
-from sounds import tone, write, write_by_phone
+from sounds import halved, tone, write, write_by_phone, write_with
 
 
 def test_16_bit_samples_are_those_of_the_wave_module(tmp_path: Path) -> None:
@@ -124,20 +124,9 @@ def test_a_part_of_a_phone_recording_is_the_part_of_the_whole(tmp_path: Path) ->
     np.testing.assert_array_equal(part, whole[11_025:22_050])
 
 
-def halved(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return path
-
-
 def saying(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
-
-
-def with_value(path: Path, value: float) -> Path:
-    samples = tone()
-    samples[100] = value
-    return write(path, samples, subtype="FLOAT")
 
 
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
@@ -155,8 +144,8 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated mp3": (lambda d: halved(write(d / "a.mp3", tone(20))), "truncated"),
     "truncated m4a": (lambda d: halved(write_by_phone(d / "a.m4a")), "not a sound file"),
     "truncated 3gp": (lambda d: halved(write_by_phone(d / "a.3gp")), "not a sound file"),
-    "NaN": (lambda d: with_value(d / "a.wav", np.nan), "sample 100 is NaN or infinite"),
-    "infinity": (lambda d: with_value(d / "a.wav", np.inf), "sample 100 is NaN or infinite"),
+    "NaN": (lambda d: write_with(d / "a.wav", np.nan), "sample 7 is NaN or infinite"),
+    "infinity": (lambda d: write_with(d / "a.wav", np.inf), "sample 7 is NaN or infinite"),
     "far too loud": (lambda d: write(d / "a.wav", tone() * 1e6, subtype="FLOAT"), "want [-1, 1]"),
 }
 

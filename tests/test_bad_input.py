@@ -17,7 +17,7 @@ from conftest import ROOT
 from pocketear import command
 from pocketear.clips import read_clips
 from pocketear.stages import ingest, split, validate
-from sounds import tone, write, write_by_phone
+from sounds import halved, tone, write, write_by_phone, write_with
 
 CLIPS = {name: Path(f"data/{name}/clips.parquet") for name in ("clips", "valid", "split")}
 REPORT = Path("reports/validation")
@@ -68,25 +68,20 @@ def set_aside() -> dict[str, str]:
     return dict(zip(table["path"].str.removeprefix("sounds/"), table["reason"], strict=True))
 
 
-def cut(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return path
-
-
-def odd(path: Path, value: float) -> Path:
-    samples = tone()
-    samples[7] = value
-    return write(path, samples, subtype="FLOAT")
-
-
 SET_ASIDE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.wav": (lambda p: p.touch(), "the file is empty; record or copy it again"),
     "text.wav": (lambda p: p.write_text("no sound\n" * 99), "convert it to WAV or FLAC"),
-    "cut.wav": (lambda p: cut(write(p, tone(3))), "truncated, its end is missing; copy it again"),
-    "cut.ogg": (lambda p: cut(write(p, tone(20))), "truncated, its end is missing"),
-    "cut.m4a": (lambda p: cut(write_by_phone(p)), "not a sound file that can be read"),
-    "nan.wav": (lambda p: odd(p, np.nan), "sample 7 is NaN or infinite; export the clip again"),
-    "inf.wav": (lambda p: odd(p, -np.inf), "sample 7 is NaN or infinite"),
+    "cut.wav": (
+        lambda p: halved(write(p, tone(3))),
+        "truncated, its end is missing; copy it again",
+    ),
+    "cut.ogg": (lambda p: halved(write(p, tone(20))), "truncated, its end is missing"),
+    "cut.m4a": (lambda p: halved(write_by_phone(p)), "not a sound file that can be read"),
+    "nan.wav": (
+        lambda p: write_with(p, np.nan),
+        "sample 7 is NaN or infinite; export the clip again",
+    ),
+    "inf.wav": (lambda p: write_with(p, -np.inf), "sample 7 is NaN or infinite"),
     "loop.wav": (lambda p: p.symlink_to(p.name), "a link to nothing"),
     "silence.wav": (lambda p: write(p, np.zeros(16_000, np.float32)), "too quiet: -200.0 dBFS"),
     "click.wav": (lambda p: write(p, tone(0.1)), "lasts 0.1 s, want 0.2 to 600.0"),

@@ -20,7 +20,7 @@ import yaml
 from pocketear.clips import COLUMNS, read_clips
 from pocketear.errors import ClipError, DataError
 from pocketear.stages import ingest
-from sounds import tone, write, write_by_phone
+from sounds import halved, tone, write, write_by_phone, write_with
 
 RECIPE = """\
 {seed: 1, sample_rate: 16000, seconds: 0.5, clips_per_group: 2,
@@ -78,17 +78,6 @@ def test_hashes_are_those_of_sha256sum(sounds: Path) -> None:
     assert run().loc["sounds/cry/0.wav", "sha256"] == told.stdout.split()[0]
 
 
-def halved(path: Path) -> Path:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return path
-
-
-def odd(folder: Path, name: str, value: float) -> Path:
-    samples = tone()
-    samples[7] = value
-    return write(folder / name, samples, subtype="FLOAT")
-
-
 # name of the file: how it is made, what its row says
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.wav": (lambda p: p.touch(), "the file is empty"),
@@ -97,8 +86,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut.mp3": (lambda p: halved(write(p, tone(9))), "truncated"),
     "cut.m4a": (lambda p: halved(write_by_phone(p)), "not a sound file that can be read"),
     "cut.3gp": (lambda p: halved(write_by_phone(p)), "not a sound file that can be read"),
-    "nan.wav": (lambda p: odd(p.parent, p.name, np.nan), "sample 7 is NaN or infinite"),
-    "inf.wav": (lambda p: odd(p.parent, p.name, np.inf), "sample 7 is NaN or infinite"),
+    "nan.wav": (lambda p: write_with(p, np.nan), "sample 7 is NaN or infinite"),
+    "inf.wav": (lambda p: write_with(p, np.inf), "sample 7 is NaN or infinite"),
     "archive.zip": (lambda p: p.write_bytes(b"PK\3\4" * 99), "not a sound file that can be read"),
     "gone.wav": (lambda p: p.symlink_to("nowhere.wav"), "a link to nothing"),
     "self.wav": (lambda p: p.symlink_to("self.wav"), "a link to nothing"),
