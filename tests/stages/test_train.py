@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import yaml
 
+from conftest import ROOT
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import load_params
 from pocketear.stages import featurize, train
@@ -91,8 +92,9 @@ def clip_scores(whole, side: train.Side) -> np.ndarray:
     ])  # fmt: skip
 
 
-def start_training(out: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pocketear.stages.train", "--features", "features"]
+def start_training(out: str, *program: str) -> subprocess.Popen[str]:
+    program = program or ("-m", "pocketear.stages.train")
+    command = [sys.executable, *program, "--features", "features"]
     return subprocess.Popen(
         [*command, "--out", f"{out}/keras", "--report", f"{out}/report"],
         stderr=subprocess.PIPE, text=True,
@@ -146,3 +148,42 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
     store.index = store.index[store.index["split"] != "val"]
     with pytest.raises(DataError, match="no clip is on the val side"):
         train.side_of(store, "val", LABELS)
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: Store) -> None:
+    set_params(epochs=60, strategy="mirrored")
+    runs = [start_training(out, str(ROOT / "tests/two_devices.py")) for out in ("a", "b")]
+    assert [(run.communicate()[1], run.returncode)[1] for run in runs] == [0, 0]
+    made = [Path(out, "keras/model.keras").read_bytes() for out in ("a", "b")]
+    assert made[0] == made[1]
+    history = pd.read_csv("a/report/history.csv")
+    assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
+
+    from pocketear.runner import keras_runner
+
+    run = keras_runner(Path("a/keras/model.keras"))
+    for split in ("val", "test"):
+        side = train.side_of(store, split, LABELS)
+        windows = [cut_windows(side.waveform(clip), WINDOW, WINDOW) for clip in range(len(side))]
+        scores = np.stack([run(one).mean(axis=0) for one in windows])
+        assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()
+
+
+def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> None:
+    set_params(strategy="mirrored")
+    run = start_training("a")
+    line = run.communicate()[1].splitlines()[-1]
+    assert run.returncode == 1
+    assert line.startswith("error: train.strategy is mirrored, but TensorFlow sees one device")
+    set_params(strategy="mirrored", batch_size=1)
+    run = start_training("a", str(ROOT / "tests/two_devices.py"))
+    line = run.communicate()[1].splitlines()[-1]
+    assert run.returncode == 1
+    assert line.startswith("error: a batch of 1 windows cannot be shared among 2 devices; raise")
+
+
+def set_params(**changes: object) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["train"] |= changes
+    Path("params.yaml").write_text(yaml.safe_dump(params))
