@@ -28,7 +28,7 @@ from pocketear.code import code_hash
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.store import Store, in_threads, open_store
-from pocketear.strategy import Update, open_strategy, updater
+from pocketear.strategy import Update, is_chief, open_strategy, updater
 from pocketear.windows import cut_windows
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
@@ -236,17 +236,21 @@ def main(features: Path, out: Path, report: Path) -> None:
     """Fit the network to the training side; stop by validation; never look at the test side."""
     params = load_params()
     make_repeatable(params.seed)
+    strategy = open_strategy(params.train.strategy)
     store = open_store(features)
     labels = known_labels(store.index, params.data.labels)
     train, val = (side_of(store, split, labels) for split in ("train", "val"))
     constants = model.Normalisation(store.mean, store.scale)
-    strategy = open_strategy(params.train.strategy)
     with strategy.scope():
         whole = model.build(
             params.frontend, params.model, labels, constants,
             synchronized=strategy.num_replicas_in_sync > 1,
         )  # fmt: skip
     tell_line = tell(params.train.epochs)
+    if not is_chief(strategy):
+        fit(whole, train, val, params.train, params.augment, params.seed, tell_line)
+        print("train: done; the first worker of TF_CONFIG writes the model")
+        return
     with tracking.training_run(params, features) as run:
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
