@@ -87,13 +87,11 @@ class Cluster:
             except (CancelledError, CommClosedError) as error:
                 raise self._broken("the scheduler is gone") from error
             except KilledWorker as error:
-                what = "a clip ended one worker after another; have they memory enough?"
+                what = "a clip ended several workers; have they memory enough, and pocketear?"
                 raise self._broken(what) from error
-            except ImportError as error:
-                raise self._broken(
-                    f"a worker's environment is not pocketear's ({error})"
-                ) from error
-        raise self._broken(f"all workers are gone; start one (`dask worker {self._address}`)")
+        raise self._broken(  # one that cannot import this package ends at its first clip
+            f"all workers are gone; start one (`dask worker {self._address}`) where pocketear is"
+        )
 
     def _has_workers(self) -> bool:
         try:
