@@ -38,6 +38,7 @@ from pocketear.params import FrontEndParams, load_params
 from pocketear.reference import reference
 from pocketear.stages.featurize import feature_cache, features_of
 from pocketear.store import clip_key, decode, in_threads, waveform_cache
+from pocketear.workers import Here
 from project import ESC10, need_esc10, scratch_project
 
 
@@ -91,13 +92,13 @@ def measure(paths: list[str]) -> dict[str, float]:
 
     def first(clip: SimpleNamespace) -> None:
         decode(clip, waveforms, p.sample_rate)
-        features_of(clip, waveforms, cache, p)
+        features_of(clip, waveforms, cache, p, Here())
 
     least = spent(in_threads(lambda path: limit(path, p), paths))
     first_pass = spent(in_threads(first, clips))
     other = p.model_copy(update={"hop_length": p.hop_length // 2})
     again = feature_cache(other)
-    refeature = spent(in_threads(lambda c: features_of(c, waveforms, again, other), clips))
+    refeature = spent(in_threads(lambda c: features_of(c, waveforms, again, other, Here()), clips))
     loop = spent(by_librosa(path, other) for path in paths)
     worst = np.zeros(3)
     for clip in clips:

@@ -7,6 +7,7 @@ PocketearError
     ExportError        a converter or an op list         (format, op)
     RunnerError        a model file cannot be run        (path, why)
     ParityError        two runners cannot be compared    (runner, shape)
+    ClusterError       Dask's workers cannot be used     (address, why)
     PhoneError         a phone measurement failed        (provider, why)
     TrackingError      MLflow or its registry            (address, why)
     PackagingError     a toolchain, or a refused verdict (reasons)
@@ -41,6 +42,10 @@ class RunnerError(PocketearError):
 
 class ParityError(PocketearError):
     """Two runners cannot be compared."""
+
+
+class ClusterError(PocketearError):
+    """A cluster's workers cannot be reached or trusted."""
 
 
 class PhoneError(PocketearError):

@@ -67,9 +67,12 @@ def build(
     model: ModelParams,
     labels: tuple[str, ...],
     normalisation: Normalisation,
+    *,
+    synchronized: bool = False,
 ) -> keras.Model:
     """The whole model: `waveform` (window, sample) -> `scores` (window, label), rows sum to 1.
 
+    synchronized: batch normalisation is by the whole batch where several devices share one
     raises: ParamsError if the architecture is not made for the front-end's features
     """
     if _HEARS[model.architecture] != frontend.kind:
@@ -85,7 +88,7 @@ def build(
         if isinstance(row, Pool):
             x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
         else:
-            x = _convolve(x, row, model.width, number)
+            x = _convolve(x, row, model.width, number, synchronized)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
     x = keras.layers.Dropout(model.dropout, name="dropout")(x)
     logits = keras.layers.Dense(len(labels), name="logits")(x)
@@ -128,11 +131,13 @@ def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in entry.items() if k not in ("date_saved", "shared_object_id")}
 
 
-def _convolve(x: Any, row: Convolution, width: float, number: int) -> Any:
+def _convolve(x: Any, row: Convolution, width: float, number: int, synchronized: bool) -> Any:
     channels = max(_SIMD, round(row.channels * width / _SIMD) * _SIMD)
     x = keras.layers.Conv2D(
         channels, row.kernel, row.stride, "same", use_bias=False,
         kernel_initializer="he_normal", name=f"conv_{number}",
     )(x)  # fmt: skip
-    x = keras.layers.BatchNormalization(momentum=_MEMORY, name=f"norm_{number}")(x)
+    x = keras.layers.BatchNormalization(
+        momentum=_MEMORY, synchronized=synchronized, name=f"norm_{number}"
+    )(x)
     return keras.layers.ReLU(name=f"relu_{number}")(x)

@@ -152,6 +152,7 @@ class TrainParams(Section):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     patience: PositiveInt
+    strategy: Literal["one_device", "mirrored", "multi_worker"]
 
 
 class EvaluateParams(Section):

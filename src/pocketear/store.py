@@ -137,17 +137,38 @@ def waveform_cache(sample_rate: int) -> ArrayCache:
     return ArrayCache(CACHE / f"waveforms-{sample_rate}", "<i2")
 
 
-def decode(clip: Any, cache: ArrayCache, sample_rate: int) -> dict[str, Any]:
+def on_this_machine(function: Callable[..., Result], path: Path, *arguments: Any) -> Result:
+    """Call a function whose first argument is a file."""
+    return function(path, *arguments)
+
+
+def decode(
+    clip: Any, cache: ArrayCache, sample_rate: int, on_file: Callable[..., Any] = on_this_machine
+) -> dict[str, Any]:
     """Have the waveform of a clip in the cache. returns: the fields of its audio.Measurement
 
+    on_file: calls `hear`, here or elsewhere
     raises: ClipError if the file cannot be decoded
     """
     key = clip_key(clip)
     if key not in cache:
-        recording = audio.read_recording(Path(clip.path), clip.start, clip.end)
-        waveform = audio.to_waveform(recording, sample_rate)
-        cache.add(key, to_int16(waveform), asdict(audio.measure(recording)))
+        if clip.start or clip.end:  # a long recording would travel once for each of its parts
+            on_file = on_this_machine
+        waveform, measured = on_file(hear, Path(clip.path), clip.start, clip.end, sample_rate)
+        cache.add(key, waveform, measured)
     return cache.note(key)
+
+
+def hear(
+    path: Path, start: float, end: float, sample_rate: int
+) -> tuple[NDArray[np.int16], dict[str, Any]]:
+    """Decode a file, or a part of it. returns: (sample,), the fields of its audio.Measurement
+
+    raises: ClipError if it cannot be decoded
+    """
+    recording = audio.read_recording(path, start, end)
+    waveform = audio.to_waveform(recording, sample_rate)
+    return to_int16(waveform), asdict(audio.measure(recording))
 
 
 def to_int16(waveform: Waveform) -> NDArray[np.int16]:

@@ -1,7 +1,10 @@
 """Training: repeatable to the byte, learns what can be learnt, stops when it no longer does."""
 
+import json
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,12 @@ import pytest
 import soundfile
 import yaml
 
+from conftest import ROOT
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import load_params
 from pocketear.stages import featurize, train
 from pocketear.store import Store, open_store
+from pocketear.strategy import open_strategy
 from pocketear.windows import cut_windows
 from tables import clip_table
 
@@ -91,8 +96,9 @@ def clip_scores(whole, side: train.Side) -> np.ndarray:
     ])  # fmt: skip
 
 
-def start_training(out: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pocketear.stages.train", "--features", "features"]
+def start_training(out: str, *program: str) -> subprocess.Popen[str]:
+    program = program or ("-m", "pocketear.stages.train")
+    command = [sys.executable, *program, "--features", "features"]
     return subprocess.Popen(
         [*command, "--out", f"{out}/keras", "--report", f"{out}/report"],
         stderr=subprocess.PIPE, text=True,
@@ -146,3 +152,100 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
     store.index = store.index[store.index["split"] != "val"]
     with pytest.raises(DataError, match="no clip is on the val side"):
         train.side_of(store, "val", LABELS)
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: Store) -> None:
+    set_params(epochs=60, strategy="mirrored")
+    runs = [start_training(out, str(ROOT / "tests/two_devices.py")) for out in ("a", "b")]
+    assert [(run.communicate()[1], run.returncode)[1] for run in runs] == [0, 0]
+    made = [Path(out, "keras/model.keras").read_bytes() for out in ("a", "b")]
+    assert made[0] == made[1]
+    history = pd.read_csv("a/report/history.csv")
+    assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
+
+    from pocketear.runner import keras_runner
+
+    run = keras_runner(Path("a/keras/model.keras"))
+    for split in ("val", "test"):
+        side = train.side_of(store, split, LABELS)
+        windows = [cut_windows(side.waveform(clip), WINDOW, WINDOW) for clip in range(len(side))]
+        scores = np.stack([run(one).mean(axis=0) for one in windows])
+        assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()
+
+
+def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> None:
+    set_params(strategy="mirrored")
+    run = start_training("a")
+    line = run.communicate()[1].splitlines()[-1]
+    assert run.returncode == 1
+    assert line.startswith("error: train.strategy is mirrored, but TensorFlow sees one device")
+    set_params(strategy="mirrored", batch_size=1)
+    run = start_training("a", str(ROOT / "tests/two_devices.py"))
+    line = run.communicate()[1].splitlines()[-1]
+    assert run.returncode == 1
+    assert line.startswith("error: a batch of 1 windows cannot be shared among 2 devices; raise")
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def start_workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
+    """The chief, which is to write to `worker0`, and another one."""
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    started = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
+        started.append(start_training(f"worker{index}"))
+    return started
+
+
+@pytest.mark.slow
+def test_two_machines_make_the_model_of_two_devices_and_only_the_chief_writes_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(strategy="mirrored")
+    assert start_training("mirrored", str(ROOT / "tests/two_devices.py")).wait() == 0
+    set_params(strategy="multi_worker")
+    for run in start_workers(monkeypatch):
+        assert (run.communicate()[1], run.returncode)[1] == 0
+    made = [Path(out, "keras/model.keras").read_bytes() for out in ("worker0", "mirrored")]
+    assert made[0] == made[1]
+    assert not Path("worker1").exists()
+
+
+@pytest.mark.slow
+def test_when_a_machine_is_gone_the_chief_says_so_and_writes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(strategy="multi_worker", epochs=5000)
+    chief, other = start_workers(monkeypatch)
+    for line in chief.stderr:
+        if line.startswith("epoch 2/"):
+            break
+    other.kill()
+    lines = chief.communicate()[1].splitlines()
+    assert chief.returncode == 1
+    assert any(line.startswith("error: a worker of TF_CONFIG is gone") for line in lines)
+    assert not Path("worker0/keras").exists()
+
+
+@pytest.mark.parametrize("config", ["", "{", '{"cluster": {"worker": ["a:1"]}, "task": {}}'])
+def test_several_machines_without_their_addresses_are_refused(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(ParamsError, match="TF_CONFIG does not name two workers or more"):
+        open_strategy("multi_worker")
+
+
+def set_params(**changes: object) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["train"] |= changes
+    Path("params.yaml").write_text(yaml.safe_dump(params))

@@ -23,6 +23,7 @@ from pocketear.params import FrontEndParams, load_params
 from pocketear.progress import track
 from pocketear.reference import reference
 from pocketear.store import CACHE, ArrayCache, clip_key, decode, in_threads, waveform_cache
+from pocketear.workers import Cluster, Here, open_workers
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
 
@@ -34,18 +35,24 @@ def feature_cache(params: FrontEndParams) -> ArrayCache:
     return ArrayCache(CACHE / f"features-{digest}", "<f4")
 
 
-def features_of(clip: Any, waveforms: ArrayCache, cache: ArrayCache, params: FrontEndParams) -> str:
+def features_of(
+    clip: Any,
+    waveforms: ArrayCache,
+    cache: ArrayCache,
+    params: FrontEndParams,
+    workers: Here | Cluster,
+) -> str:
     """Have a clip's waveform and features in the caches. returns: its key"""
-    decode(clip, waveforms, params.sample_rate)
+    decode(clip, waveforms, params.sample_rate, workers.on_file)
     key = clip_key(clip)
     if key not in cache:
         waveform = np.asarray(waveforms.array(key) / np.float32(32768), np.float32)
-        cache.add(key, reference(waveform, params), {})
+        cache.add(key, workers.call(reference, waveform, params), {})
     return key
 
 
 def compute(
-    table: pd.DataFrame, waveforms: ArrayCache, params: FrontEndParams
+    table: pd.DataFrame, waveforms: ArrayCache, params: FrontEndParams, workers: Here | Cluster
 ) -> Iterator[Features]:
     """Features of every clip, in order, from the cache where it has them."""
     cache = feature_cache(params)
@@ -53,11 +60,11 @@ def compute(
 
     def work(clip: Any) -> str:
         try:
-            return features_of(clip, waveforms, cache, params)
+            return features_of(clip, waveforms, cache, params, workers)
         except KeyError:  # the cached waveform was damaged and is forgotten now: once more
-            return features_of(clip, waveforms, cache, params)
+            return features_of(clip, waveforms, cache, params, workers)
 
-    for key in track(in_threads(work, clips), len(clips), "features"):
+    for key in track(in_threads(work, clips, workers.threads), len(clips), "features"):
         yield cache.array(key)
 
 
@@ -90,10 +97,13 @@ def write_store(table: pd.DataFrame, folder: Path, params: FrontEndParams) -> No
     """Write waveforms.i16, features.f32, index.parquet and normalisation.json to `folder`."""
     waveforms, moments = waveform_cache(params.sample_rate), Moments()
     samples, frames = [], []
-    with (folder / "waveforms.i16").open("wb") as pcm, (folder / "features.f32").open("wb") as raw:
-        for clip, features in zip(
-            table.itertuples(index=False), compute(table, waveforms, params), strict=True
-        ):
+    with (
+        open_workers() as workers,
+        (folder / "waveforms.i16").open("wb") as pcm,
+        (folder / "features.f32").open("wb") as raw,
+    ):
+        computed = compute(table, waveforms, params, workers)
+        for clip, features in zip(table.itertuples(index=False), computed, strict=True):
             waveform = waveforms.array(clip_key(clip))
             pcm.write(waveform.tobytes())
             raw.write(features.tobytes())

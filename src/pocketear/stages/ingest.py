@@ -1,8 +1,8 @@
 """ingest: a dataset -> the clip table: what each file is called, holds, and measures.
 
-Every file is hashed and decoded once in its life (store.waveform_cache), on all cores. A clip that
-cannot be used is a row with its `error`, never left out. Nothing of this machine or this hour is in
-the table: the same data give the same bytes.
+Every file is hashed and decoded once in its life (store.waveform_cache), on all cores or on a Dask
+cluster. A clip that cannot be used is a row with its `error`, never left out. Nothing of this
+machine or this hour is in the table: the same data give the same bytes.
 """
 
 import difflib
@@ -27,6 +27,7 @@ from pocketear.progress import track
 from pocketear.sources import SOURCES
 from pocketear.sources.row import Listing, Row
 from pocketear.store import ArrayCache, decode, in_threads, waveform_cache
+from pocketear.workers import Cluster, Here, open_workers
 
 _DIGITS = 6
 _NEAR = 0.85  # likeness of two labels from which one is taken for the other, misspelt
@@ -87,16 +88,24 @@ def measure_all(rows: list[Row], sample_rate: int, name: Callable[[Path], str]) 
     waveforms = waveform_cache(sample_rate)
     hashed = cache(sha256)
 
-    def work(row: Row) -> dict[str, Any]:
-        return record(row, waveforms, sample_rate, hashed, name(row.path))
+    with open_workers() as workers:
 
-    records = list(track(in_threads(work, rows), len(rows), "clips heard"))
+        def work(row: Row) -> dict[str, Any]:
+            return record(row, waveforms, sample_rate, hashed, name(row.path), workers)
+
+        done = in_threads(work, rows, workers.threads)
+        records = list(track(done, len(rows), "clips heard"))
     table = pd.DataFrame(records, columns=list(COLUMNS))
     return table.sort_values(["path", "start", "end"], kind="stable", ignore_index=True)
 
 
 def record(
-    row: Row, waveforms: ArrayCache, sample_rate: int, hashed: Callable[[Path], str], name: str
+    row: Row,
+    waveforms: ArrayCache,
+    sample_rate: int,
+    hashed: Callable[[Path], str],
+    name: str,
+    workers: Here | Cluster,
 ) -> dict[str, Any]:
     """One row of the clip table; a file that cannot be read has its reason as `error`."""
     known = {**_UNHEARD, **vars(row), "path": printable(name)}
@@ -107,7 +116,7 @@ def record(
         if known["path"] != name:  # nor could the decoders open it
             raise ClipError("its name is not UTF-8; rename it")
         hashed_row = HashedRow(**vars(row), sha256=known["sha256"])
-        known |= rounded(decode(hashed_row, waveforms, sample_rate))
+        known |= rounded(decode(hashed_row, waveforms, sample_rate, workers.on_file))
     except ClipError as error:
         known["error"] = row.error or str(error).removeprefix(f"{row.path}: ")
     return known

@@ -28,6 +28,7 @@ from pocketear.code import code_hash
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.store import Store, in_threads, open_store
+from pocketear.strategy import Update, is_chief, open_strategy, updater
 from pocketear.windows import cut_windows
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
@@ -95,17 +96,22 @@ def fit(
     """
     ears, network = _in_two(whole)
     steps = math.ceil(len(train) / params.batch_size)
-    network.compile(
-        optimizer=_optimizer(params, steps * params.epochs),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    strategy = whole.distribute_strategy  # in whose scope it was built
+    with strategy.scope():
+        network.compile(
+            optimizer=_optimizer(params, steps * params.epochs),
+            loss="categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    update = updater(network, strategy)
     heard = _hear(ears, val, whole.input_shape[1])
     rows: list[dict[str, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
     with closing(_batches(ears, train, params, changes, seed)) as batches:
         for epoch in range(1, params.epochs + 1):
-            row = _one_epoch(network, islice(batches, steps)) | _judge(network, heard, val.targets)
+            row = _one_epoch(update, islice(batches, steps))
+            row["learning_rate"] = float(network.optimizer.learning_rate)
+            row |= _judge(network, heard, val.targets)
             if not math.isfinite(row["loss"] + row["val_loss"]):
                 raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
             rows.append(row)
@@ -165,15 +171,14 @@ def _hear(ears: Any, clips: Side, length: int) -> list[FeatureBatch]:
     ]
 
 
-def _one_epoch(network: Any, batches: Iterable[tuple[FeatureBatch, Scores]]) -> dict[str, float]:
-    """Update the network. returns: loss and accuracy over the epoch, and the rate at its end"""
+def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -> dict[str, float]:
+    """Update the network. returns: loss and accuracy over the epoch"""
     told, sizes = [], []
     for features, targets in batches:
-        told.append(network.train_on_batch(features, targets))  # [loss, accuracy] of the batch
+        told.append(update(features, targets))
         sizes.append(len(targets))
     loss, accuracy = np.average(told, axis=0, weights=sizes)
-    rate = float(network.optimizer.learning_rate)
-    return {"loss": float(loss), "accuracy": float(accuracy), "learning_rate": rate}
+    return {"loss": float(loss), "accuracy": float(accuracy)}
 
 
 def _judge(network: Any, heard: list[FeatureBatch], targets: Scores) -> dict[str, float]:
@@ -231,12 +236,21 @@ def main(features: Path, out: Path, report: Path) -> None:
     """Fit the network to the training side; stop by validation; never look at the test side."""
     params = load_params()
     make_repeatable(params.seed)
+    strategy = open_strategy(params.train.strategy)
     store = open_store(features)
     labels = known_labels(store.index, params.data.labels)
     train, val = (side_of(store, split, labels) for split in ("train", "val"))
     constants = model.Normalisation(store.mean, store.scale)
-    whole = model.build(params.frontend, params.model, labels, constants)
+    with strategy.scope():
+        whole = model.build(
+            params.frontend, params.model, labels, constants,
+            synchronized=strategy.num_replicas_in_sync > 1,
+        )  # fmt: skip
     tell_line = tell(params.train.epochs)
+    if not is_chief(strategy):
+        fit(whole, train, val, params.train, params.augment, params.seed, tell_line)
+        print("train: done; the first worker of TF_CONFIG writes the model")
+        return
     with tracking.training_run(params, features) as run:
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:

@@ -1,0 +1,121 @@
+"""strategy: one update of a network by one batch, on one device or shared among several.
+
+Keras's train_on_batch would give every device the whole batch, and scales the loss as if all shares
+were equal. Here each device has its share, and its losses count by the size of the whole batch: the
+sum of the devices' gradients is the gradient of one device, up to rounding.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pocketear.arrays import FeatureBatch, Scores
+from pocketear.errors import ClusterError, ParamsError
+
+Update = Callable[[FeatureBatch, Scores], list[float]]  # -> [loss, accuracy] of the batch
+
+
+def open_strategy(name: str) -> Any:
+    """The tf.distribute.Strategy in whose scope variables are made; before TensorFlow computes.
+
+    name: train.strategy; multi_worker waits until every worker of TF_CONFIG is there
+    raises: ParamsError if there is but one device to share among, or TF_CONFIG names no workers
+    """
+    if name == "one_device":
+        return tf.distribute.get_strategy()
+    if name == "multi_worker":
+        _announce_workers()
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        raise ParamsError(
+            f"train.strategy is mirrored, but TensorFlow sees one device here ({devices[0].name}); "
+            "set it to one_device"
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process is the one that writes and tells."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or resolver.task_id == 0
+
+
+def _announce_workers() -> None:
+    config = os.environ.get("TF_CONFIG", "")
+    try:
+        parsed = json.loads(config)
+        workers, task = parsed["cluster"]["worker"], parsed["task"]
+        if len(workers) < 2 or task["type"] != "worker" or task["index"] not in range(len(workers)):
+            raise ValueError(config)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ParamsError(
+            "train.strategy is multi_worker, but TF_CONFIG does not name two workers or more, "
+            f"and which of them this is; found {config or 'nothing'!r}; "
+            "docs/more-than-one-machine.md has one"
+        ) from error
+    told = f"worker {task['index']} of {', '.join(workers)}: waits until all are there"
+    print(f"train: {told}", file=sys.stderr, flush=True)
+
+
+def updater(network: Any, strategy: Any) -> Update:
+    """How a compiled network, made in the scope of `strategy`, is updated."""
+    if strategy.num_replicas_in_sync == 1:
+        update: Update = network.train_on_batch
+        return update
+    with strategy.scope():
+        network.optimizer.build(network.trainable_variables)
+    return _shared(network, strategy)
+
+
+def _shared(network: Any, strategy: Any) -> Update:
+    weights = network.trainable_variables
+
+    def on_one(features: Any, targets: Any, whole: Any) -> Any:
+        with tf.GradientTape() as tape:
+            scores = network(features, training=True)
+            losses = keras.losses.categorical_crossentropy(targets, scores)
+            loss = tf.reduce_sum(losses) / whole
+        network.optimizer.apply(tape.gradient(loss, weights), weights)  # which sums over devices
+        right = keras.metrics.categorical_accuracy(targets, scores)
+        return tf.stack([loss, tf.reduce_sum(right) / whole])
+
+    @tf.function(reduce_retracing=True)
+    def on_all(features: Any, targets: Any, whole: Any) -> Any:
+        return strategy.reduce("SUM", strategy.run(on_one, (features, targets, whole)), axis=None)
+
+    def update(features: FeatureBatch, targets: Scores) -> list[float]:
+        whole = tf.constant(len(targets), tf.float32)
+        try:
+            told = on_all(share(features, strategy), share(targets, strategy), whole)
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise ClusterError(
+                "a worker of TF_CONFIG is gone, and with it this training; start it on all again"
+            ) from error
+        return [float(value) for value in told]
+
+    return update
+
+
+def share(batch: FeatureBatch | Scores, strategy: Any) -> Any:
+    """A part of a batch for each device, as equal as can be.
+
+    Every process draws the whole batch, the same everywhere, and takes what is its own.
+    raises: ParamsError if there are fewer windows than devices
+    """
+    devices = strategy.num_replicas_in_sync
+    if len(batch) < devices:
+        raise ParamsError(
+            f"a batch of {len(batch)} windows cannot be shared among {devices} devices; "
+            "raise train.batch_size, or set train.strategy to one_device"
+        )
+    parts = np.array_split(batch, devices)
+    return strategy.experimental_distribute_values_from_function(
+        lambda device: tf.constant(parts[device.replica_id_in_sync_group])
+    )
