@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from .conftest import ROOT
+from .conftest import RESULT, ROOT
 
 
 def free_ports(count):
@@ -110,3 +110,41 @@ def test_all_answers_and_one_signal_ends_it(pipeline):
     assert served.wait(120) == 0
     assert psutil.wait_procs(family, timeout=30)[1] == []
     assert time.monotonic() - began < 120
+
+
+def deployed(port, *arguments):
+    """`prefect deployment run … --watch`, started."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "prefect", "deployment", "run", *arguments, "--watch"],
+        env={**os.environ, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "COLUMNS": "500"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_deployments_at_once_wait_for_each_other_and_a_refusal_is_told(pipeline):
+    ports = free_ports(3)
+    served, _ = serving(pipeline, ports)
+    try:
+        (pipeline / "wash.mode").write_text("slow")
+        both = [deployed(ports[0], f"retrain/{name}") for name in ("on-demand", "on-data-change")]
+        told = [one.communicate(timeout=180)[0] for one in both]
+        assert [one.returncode for one in both] == [0, 0], "".join(told)
+        assert (pipeline / "out/join.txt").read_text() == RESULT
+        began = (pipeline / "order.log").read_text().count("begin")
+        assert began == 4, "the second found all of it made"
+
+        (pipeline / "join.mode").write_text("fail")
+        refused = deployed(ports[0], "retrain/on-demand", "--param", 'force=["join"]')
+        told = refused.communicate(timeout=180)[0]
+        assert refused.returncode == 1
+        assert "join: refused, accuracy 0.5 is below 0.8" in told
+
+        unknown = deployed(ports[0], "retrain/on-demnad")
+        assert "Deployment 'retrain/on-demnad' not found!" in unknown.communicate(timeout=60)[0]
+        assert unknown.returncode == 1
+    finally:
+        served.terminate()
+        served.communicate(timeout=120)
