@@ -8,6 +8,9 @@ import librosa
 import numpy as np
 import pytest
 import scipy.io.wavfile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear import audio
@@ -225,3 +228,8 @@ def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -
     streamed = np.concatenate(pieces)
     assert len(streamed) == len(whole)
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-5)
+
+
+@given(hnp.arrays(np.int16, st.integers(0, 50)))
+def test_sixteen_bits_survive_the_way_to_float_and_back(samples: np.ndarray) -> None:
+    np.testing.assert_array_equal(audio.to_int16(audio.from_int16(samples)), samples)

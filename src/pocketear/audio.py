@@ -17,7 +17,8 @@ from pocketear.arrays import Waveform
 from pocketear.errors import ClipError
 
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
-_FULL_SCALE = 32767 / 32768  # the loudest positive 16-bit sample: at or above it, clipped
+_INT16 = 32768
+_FULL_SCALE = (_INT16 - 1) / _INT16  # the loudest positive 16-bit sample: at or above it, clipped
 _QUALITY = "HQ"  # soxr's, librosa's default too
 _LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
 _AT_ONCE = 1 << 20  # samples that PyAV joins at once
@@ -77,12 +78,23 @@ def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float =
     return to_waveform(read_recording(path, start, end), sample_rate)
 
 
+def to_int16(waveform: Waveform) -> NDArray[np.int16]:
+    """Round to 16 bits; beyond full scale is cut off."""
+    scaled = np.rint(waveform * _INT16)
+    return np.clip(scaled, -_INT16, _INT16 - 1).astype("<i2")
+
+
+def from_int16(samples: NDArray[np.int16]) -> Waveform:
+    """16-bit samples -> [-1, 1)"""
+    return np.asarray(samples / np.float32(_INT16), np.float32)
+
+
 def measure(recording: Recording) -> Measurement:
     """Level, peak, clipping, DC and silence of a recording, over all its channels."""
     samples = recording.samples
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     block = max(1, round(recording.sample_rate * _BLOCK_SECONDS))
-    quiet = np.abs(samples).max(axis=1) < 1 / 32768  # below one 16-bit step: digital silence
+    quiet = np.abs(samples).max(axis=1) < 1 / _INT16  # below one 16-bit step: digital silence
     whole = len(quiet) // block * block
     blocks = quiet[:whole].reshape(-1, block).all(axis=1) if whole else quiet.all(keepdims=True)
     return Measurement(

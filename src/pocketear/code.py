@@ -1,4 +1,4 @@
-"""code: which modules a stage is made of, and their hash.
+"""code: which modules a stage is made of, their hash, and that of what makes a clip's numbers.
 
 Not the Git commit: an unrelated change must not change the bytes of a model.
 """
@@ -6,6 +6,7 @@ Not the Git commit: an unrelated change must not change the bytes of a model.
 import ast
 import hashlib
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -15,6 +16,8 @@ FREE = {
     *("params.py", "command.py", "errors.py", "arrays.py", "progress.py", "__init__.py"),
     *("tracking.py", "delivery.py", "provenance.py", "journal.py", "figures.py"),
 }
+
+_LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "av")  # that decode and transform
 
 
 def modules_of(stage: str) -> list[Path]:
@@ -37,6 +40,15 @@ def code_hash(stage: str) -> str:
         name = path.relative_to(_PACKAGE).as_posix()
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+@cache
+def fingerprint() -> str:
+    """Of all that a clip's waveform and features are a function of, besides its file and params.
+
+    returns: a hash of the code, then LIBRARY=VERSION, parted by spaces
+    """
+    return " ".join([code_hash("featurize"), *(f"{name}={version(name)}" for name in _LIBRARIES)])
 
 
 @cache

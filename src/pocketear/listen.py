@@ -16,7 +16,7 @@ import numpy as np
 
 from pocketear import listener
 from pocketear.arrays import Waveform
-from pocketear.audio import stream_waveform
+from pocketear.audio import from_int16, stream_waveform
 from pocketear.errors import ClipError
 from pocketear.shipped import open_model, shipped_model
 
@@ -36,7 +36,7 @@ def pcm_blocks(stream: BinaryIO) -> Iterator[Waveform]:
                 raise ClipError("standard input: a sound file with a header; give its name instead")
             piece, began = rest + piece, True
             whole = len(piece) // 2 * 2
-            yield np.frombuffer(piece[:whole], "<i2").astype(np.float32) / np.float32(32768)
+            yield from_int16(np.frombuffer(piece[:whole], "<i2"))
             rest = piece[whole:]
     except KeyboardInterrupt:
         return

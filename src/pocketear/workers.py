@@ -11,18 +11,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pocketear.code import code_hash
+from pocketear.code import fingerprint
 from pocketear.errors import ClipError, ClusterError
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _ANSWER_SECONDS = 10
 _LOOK_SECONDS = 2.0
 _ALONE_SECONDS = 30.0  # a cluster may be without a worker for as long: one that died comes back
-_LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "av")  # that make the numbers
 
 Result = TypeVar("Result")
 
@@ -144,12 +142,6 @@ def _connected(address: str) -> Iterator[Any]:
                 f"{address}: the scheduler has no worker; start one (`dask worker {address}`)"
             ) from error
         yield client
-
-
-@cache
-def fingerprint() -> str:
-    """Of the code and the libraries that make a clip's numbers."""
-    return " ".join([code_hash("featurize"), *(f"{name}={version(name)}" for name in _LIBRARIES)])
 
 
 def checked(expected: str, function: Callable[..., Result], *arguments: Any) -> Result:

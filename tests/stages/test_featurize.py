@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from pocketear import store as store_module
+from pocketear import clip_cache
 from pocketear.clips import write_clips
 from pocketear.params import FrontEndParams, load_params
 from pocketear.stages import featurize
@@ -65,9 +65,9 @@ def test_a_new_clip_costs_only_itself(
     write_clips(clips.iloc[:11], project / "fewer.parquet")
     featurize.main(project / "fewer.parquet", project / "out")
     opened: list[str] = []
-    real = store_module.audio.read_recording
+    real = clip_cache.audio.read_recording
     monkeypatch.setattr(
-        store_module.audio,
+        clip_cache.audio,
         "read_recording",
         lambda path, *rest: opened.append(str(path)) or real(path, *rest),
     )

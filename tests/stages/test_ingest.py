@@ -289,7 +289,7 @@ def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> 
     before = (OUT / "clips.parquet").read_bytes()
     for number in range(30):
         write(sounds / f"cry/long {number}.wav", tone(20, 44_100, 300 + number), 44_100)
-    index = next(Path(".pocketear/cache").glob("waveforms-*")) / "index.jsonl"
+    index = next(Path(".pocketear/cache").rglob("waveforms-*")) / "index.jsonl"
     heard = index.stat().st_size
     killed = start()
     while index.stat().st_size == heard and killed.poll() is None:

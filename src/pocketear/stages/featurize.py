@@ -1,7 +1,7 @@
 """featurize: clips -> waveforms and librosa features in one store, and normalisation constants.
 
 Each clip is decoded and resampled once in its life, and its features computed once for each set
-of front-end parameters: both are cached by content outside DVC (store.ArrayCache), and the store
+of front-end parameters: both are cached by content outside DVC (clip_cache), and the store
 is written from there in the order of the clip table. The features are the reference: they give
 normalisation and drift their baseline and parity its oracle; training hears the waveforms.
 """
@@ -18,11 +18,13 @@ import pandas as pd
 from pocketear import command
 from pocketear.archive import replacing
 from pocketear.arrays import Features
+from pocketear.audio import from_int16
+from pocketear.clip_cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
 from pocketear.clips import read_clips
 from pocketear.params import FrontEndParams, load_params
 from pocketear.progress import track
 from pocketear.reference import reference
-from pocketear.store import CACHE, ArrayCache, clip_key, decode, in_threads, waveform_cache
+from pocketear.threads import in_threads
 from pocketear.workers import Cluster, Here, open_workers
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
@@ -32,7 +34,7 @@ def feature_cache(params: FrontEndParams) -> ArrayCache:
     """The cache of features for just these parameters."""
     relevant = params.model_dump_json(exclude={"window_length"})
     digest = hashlib.sha256(relevant.encode()).hexdigest()[:16]
-    return ArrayCache(CACHE / f"features-{digest}", "<f4")
+    return array_cache(f"features-{digest}", "<f4")
 
 
 def features_of(
@@ -46,7 +48,7 @@ def features_of(
     decode(clip, waveforms, params.sample_rate, workers.on_file)
     key = clip_key(clip)
     if key not in cache:
-        waveform = np.asarray(waveforms.array(key) / np.float32(32768), np.float32)
+        waveform = from_int16(waveforms.array(key))
         cache.add(key, workers.call(reference, waveform, params), {})
     return key
 

@@ -1,6 +1,6 @@
 """ingest: a dataset -> the clip table: what each file is called, holds, and measures.
 
-Every file is hashed and decoded once in its life (store.waveform_cache), on all cores or on a Dask
+Every file is hashed and decoded once in its life (clip_cache), on all cores or on a Dask
 cluster. A clip that cannot be used is a row with its `error`, never left out. Nothing of this
 machine or this hour is in the table: the same data give the same bytes.
 """
@@ -20,13 +20,14 @@ import pandas as pd
 
 from pocketear import command
 from pocketear.archive import replacing
+from pocketear.clip_cache import ArrayCache, decode, waveform_cache
 from pocketear.clips import COLUMNS, write_clips
 from pocketear.errors import ClipError, DataError
 from pocketear.params import DataParams, load_params
 from pocketear.progress import track
 from pocketear.sources import SOURCES
 from pocketear.sources.row import Listing, Row
-from pocketear.store import ArrayCache, decode, in_threads, waveform_cache
+from pocketear.threads import in_threads
 from pocketear.workers import Cluster, Here, open_workers
 
 _DIGITS = 6

@@ -27,8 +27,9 @@ from pocketear.clips import known_labels, write_labels
 from pocketear.code import code_hash
 from pocketear.errors import DataError, ParamsError
 from pocketear.params import AugmentParams, TrainParams, load_params
-from pocketear.store import Store, in_threads, open_store
+from pocketear.store import Store, open_store
 from pocketear.strategy import Update, is_chief, open_strategy, updater
+from pocketear.threads import in_threads
 from pocketear.windows import cut_windows
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine

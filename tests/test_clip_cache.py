@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from pocketear.store import ArrayCache, in_threads, to_int16
+from pocketear import clip_cache
+from pocketear.clip_cache import ArrayCache
 
 
 def test_what_was_kept_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -80,18 +78,12 @@ def test_a_kill_while_writing_loses_only_what_was_not_finished(tmp_path: Path) -
         assert set(cache.array(f"a{number}")) == {hash(("a", number)) % 1000}
 
 
-@given(hnp.arrays(np.int16, st.integers(0, 50)))
-def test_sixteen_bits_survive_the_way_to_float_and_back(samples: np.ndarray) -> None:
-    np.testing.assert_array_equal(to_int16(samples.astype(np.float32) / 32768), samples)
-
-
-def test_work_in_threads_keeps_order_and_passes_errors_on() -> None:
-    assert list(in_threads(lambda n: n * n, list(range(500)))) == [n * n for n in range(500)]
-
-    def fail(number: int) -> int:
-        if number == 70:
-            raise ValueError(number)
-        return number
-
-    with pytest.raises(ValueError, match="70"):
-        list(in_threads(fail, list(range(500))))
+def test_what_other_code_computed_is_not_taken_and_does_not_stay(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be rounded otherwise, and the same commit and data must give the same bytes."""
+    clip_cache.array_cache("features", "<f4").add("a", np.ones(3), {})
+    assert "a" in clip_cache.array_cache("features", "<f4")
+    monkeypatch.setattr(clip_cache, "fingerprint", lambda: "a library in another version")
+    assert "a" not in clip_cache.array_cache("features", "<f4")
+    assert len(list(clip_cache.CACHE.iterdir())) == 1
