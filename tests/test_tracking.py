@@ -45,9 +45,9 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
     assert run.info.status == "FINISHED"
     assert run.data.params["train.epochs"] == str(load_params().train.epochs)
     assert run.data.params["seed"] == str(load_params().seed)
-    assert run.data.metrics == pytest.approx({"loss": 1 / 3, "val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
     with delivery.reaching() as client:
-        curve = client.get_metric_history(run.info.run_id, "loss")
+        curve = client.get_metric_history(run.info.run_id, "training.loss")
     assert [(point.step, point.value) for point in curve] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("clips.parquet", "0123456789abcdef")
@@ -84,7 +84,7 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
     (run,) = all_runs()
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
-    assert run.data.metrics == pytest.approx({"loss": 1 / 3, "val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
     assert run.data.tags[tracking.MODEL_TAG] == provenance.file_sha256(Path("model.keras"))
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
     assert tracking.send_pending() == 0
@@ -117,9 +117,9 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
     child.wait()
     assert tracking.send_pending() == 1
     (run,) = all_runs()
-    assert (run.info.status, run.data.metrics) == ("KILLED", {"loss": 1.0})
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
     with delivery.reaching() as client:
-        assert len(client.get_metric_history(run.info.run_id, "loss")) == 1
+        assert len(client.get_metric_history(run.info.run_id, "training.loss")) == 1
 
 
 def test_folds_go_below_the_run_of_their_cross_validation(tracked, monkeypatch):

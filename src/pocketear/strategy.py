@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pocketear.arrays import FeatureBatch, Scores
@@ -65,7 +64,11 @@ def _announce_workers() -> None:
 
 
 def updater(network: Any, strategy: Any) -> Update:
-    """How a compiled network, made in the scope of `strategy`, is updated."""
+    """How a compiled network, made in the scope of `strategy`, is updated.
+
+    Where a batch has fewer windows than there are devices, the update raises ParamsError; where a
+    worker is gone, ClusterError.
+    """
     if strategy.num_replicas_in_sync == 1:
         update: Update = network.train_on_batch
         return update
@@ -75,9 +78,23 @@ def updater(network: Any, strategy: Any) -> Update:
 
 
 def _shared(network: Any, strategy: Any) -> Update:
-    weights = network.trainable_variables
+    """Every process draws the whole batch, the same everywhere; each device takes its share of it.
 
-    def on_one(features: Any, targets: Any, whole: Any) -> Any:
+    One signature, so one graph: a second one, made by some processes only, where their share has
+    another length, would number its exchanges otherwise than theirs.
+    """
+    weights, devices = network.trainable_variables, strategy.num_replicas_in_sync
+    signature = [
+        tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+        for tensor in (network.input, network.output)
+    ]
+
+    def on_one(features: Any, targets: Any) -> Any:
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        count = tf.shape(targets)[0]
+        share = slice(number * count // devices, (number + 1) * count // devices)
+        features, targets = features[share], targets[share]
+        whole = tf.cast(count, tf.float32)
         with tf.GradientTape() as tape:
             scores = network(features, training=True)
             losses = keras.losses.categorical_crossentropy(targets, scores)
@@ -86,14 +103,18 @@ def _shared(network: Any, strategy: Any) -> Update:
         right = keras.metrics.categorical_accuracy(targets, scores)
         return tf.stack([loss, tf.reduce_sum(right) / whole])
 
-    @tf.function(reduce_retracing=True)
-    def on_all(features: Any, targets: Any, whole: Any) -> Any:
-        return strategy.reduce("SUM", strategy.run(on_one, (features, targets, whole)), axis=None)
+    @tf.function(input_signature=signature)
+    def on_all(features: Any, targets: Any) -> Any:
+        return strategy.reduce("SUM", strategy.run(on_one, (features, targets)), axis=None)
 
     def update(features: FeatureBatch, targets: Scores) -> list[float]:
-        whole = tf.constant(len(targets), tf.float32)
+        if len(targets) < devices:
+            raise ParamsError(
+                f"a batch of {len(targets)} windows cannot be shared among {devices} devices; "
+                "raise train.batch_size, or set train.strategy to one_device"
+            )
         try:
-            told = on_all(share(features, strategy), share(targets, strategy), whole)
+            told = on_all(features, targets)
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ClusterError(
                 "a worker of TF_CONFIG is gone, and with it this training; start it on all again"
@@ -101,21 +122,3 @@ def _shared(network: Any, strategy: Any) -> Update:
         return [float(value) for value in told]
 
     return update
-
-
-def share(batch: FeatureBatch | Scores, strategy: Any) -> Any:
-    """A part of a batch for each device, as equal as can be.
-
-    Every process draws the whole batch, the same everywhere, and takes what is its own.
-    raises: ParamsError if there are fewer windows than devices
-    """
-    devices = strategy.num_replicas_in_sync
-    if len(batch) < devices:
-        raise ParamsError(
-            f"a batch of {len(batch)} windows cannot be shared among {devices} devices; "
-            "raise train.batch_size, or set train.strategy to one_device"
-        )
-    parts = np.array_split(batch, devices)
-    return strategy.experimental_distribute_values_from_function(
-        lambda device: tf.constant(parts[device.replica_id_in_sync_group])
-    )

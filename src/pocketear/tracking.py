@@ -43,8 +43,8 @@ class TrainingRun:
         self._live = True
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log the metrics of one epoch."""
-        values = {name: float(value) for name, value in metrics.items()}
+        """Log the metrics of one epoch, each as `training.NAME`: `accuracy` is the test side's."""
+        values = {f"training.{name}": float(value) for name, value in metrics.items()}
         self._record({"kind": "metrics", "step": epoch, "time": now_ms(), "metrics": values})
 
     def log_artifacts(self, path: Path, into: str = "") -> None:

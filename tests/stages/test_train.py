@@ -210,7 +210,7 @@ def start_workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]
 def test_two_machines_make_the_model_of_two_devices_and_only_the_chief_writes_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_params(strategy="mirrored")
+    set_params(strategy="mirrored", batch_size=5)  # shares that change, of one device only
     assert start_training("mirrored", str(ROOT / "tests/two_devices.py")).wait() == 0
     set_params(strategy="multi_worker")
     for run in start_workers(monkeypatch):
