@@ -80,7 +80,7 @@ def test_mlflow_on_postgresql_which_goes_away_in_the_middle_of_a_training(
     assert tracking.send_pending() == 1
     with delivery.reaching() as client:
         (sent,) = client.search_runs([delivery.experiment_id(client)])
-        losses = client.get_metric_history(sent.info.run_id, "loss")
+        losses = client.get_metric_history(sent.info.run_id, "training.loss")
     assert sent.info.status == "FINISHED"
     assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]
 

@@ -1,5 +1,6 @@
 """Runs in MLflow: a real SQLite store, a server that is away, a killed training."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from pocketear import delivery, provenance, tracking
 from pocketear.errors import TrackingError
 from pocketear.figures import scalars
+from pocketear.journal import Journal, left_behind
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
@@ -180,3 +182,19 @@ def test_a_file_that_dvc_does_not_know_is_named_by_its_own_hash(tracked):
     assert provenance.dvc_hash(Path("other.csv")) == provenance.file_sha256(Path("other.csv"))[:32]
     Path("other.csv.dvc").write_text("outs: [{md5: feed, path: other.csv}]")
     assert provenance.dvc_hash(Path("other.csv")) == "feed"
+
+
+def _begin_and_end(parent: Path) -> None:
+    for _ in range(1000):
+        Journal.create(parent).discard()
+
+
+def test_a_run_that_begins_is_not_taken_for_one_that_was_left_behind(tmp_path):
+    """As two trainings that start together would: each sends what it finds."""
+    beginner = multiprocessing.get_context("fork").Process(target=_begin_and_end, args=(tmp_path,))
+    beginner.start()
+    while beginner.is_alive():
+        for journal in left_behind(tmp_path):
+            journal.discard()
+    assert beginner.exitcode == 0
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,11 +28,14 @@ class Journal:
     @classmethod
     def create(cls, parent: Path) -> "Journal":
         """A new, empty, locked journal below `parent`."""
-        folder = parent / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        lines = (folder / _EVENTS).open("a+", encoding="utf-8")
-        fcntl.flock(lines, fcntl.LOCK_EX)
-        return cls(folder, lines)
+        while True:
+            folder = parent / uuid.uuid4().hex
+            folder.mkdir(parents=True)
+            lines = (folder / _EVENTS).open("a+", encoding="utf-8")
+            fcntl.flock(lines, fcntl.LOCK_EX)
+            if (folder / _EVENTS).exists():
+                return cls(folder, lines)
+            lines.close()  # another process locked it first, and took it for one left behind
 
     def append(self, event: Event) -> None:
         """Write one event; it survives a kill of this process."""
@@ -64,12 +68,22 @@ class Journal:
 
 
 def left_behind(parent: Path) -> Iterator[Journal]:
-    """The journals below `parent` that no living process writes; each is locked when given."""
-    for events in sorted(parent.glob(f"*/{_EVENTS}"), key=lambda path: path.stat().st_mtime):
-        with events.open("a+", encoding="utf-8") as lines:
+    """The journals below `parent` that no living process writes; each is locked when given.
+
+    Other processes may begin, send and delete journals meanwhile.
+    """
+    for events in sorted(parent.glob(f"*/{_EVENTS}"), key=_last_written):
+        with suppress(FileNotFoundError), events.open("r+", encoding="utf-8") as lines:
             try:
                 fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            if events.exists():  # else another process sent and deleted it meanwhile
+            if events.exists():
                 yield Journal(events.parent, lines)
+
+
+def _last_written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
