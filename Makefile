@@ -24,6 +24,8 @@ setup: .pocketear/synced phone-tools  ## the environment, as uv.lock says
 .pocketear/synced: pyproject.toml uv.lock $(filter .pocketear/%,$(UV))
 	@mkdir -p .pocketear
 	$(UV) sync --frozen --quiet
+	@# two processes that compile librosa's functions at once can leave a cache that crashes every later one
+	@$(RUN) python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))'
 	@touch $@
 
 phone-tools:  ## what the arm64 measurement needs, where apt and root are at hand
