@@ -1,6 +1,5 @@
 """Runs in MLflow: a real SQLite store, a server that is away, a killed training."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from pocketear import delivery, provenance, tracking
 from pocketear.errors import TrackingError
 from pocketear.figures import scalars
-from pocketear.journal import Journal, left_behind
+from pocketear.journal import left_behind
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
@@ -184,17 +183,21 @@ def test_a_file_that_dvc_does_not_know_is_named_by_its_own_hash(tracked):
     assert provenance.dvc_hash(Path("other.csv")) == "feed"
 
 
-def _begin_and_end(parent: Path) -> None:
-    for _ in range(1000):
-        Journal.create(parent).discard()
+BEGIN_AND_END = """
+import sys
+from pathlib import Path
+from pocketear.journal import Journal
+for _ in range(1000):
+    Journal.create(Path(sys.argv[1])).discard()
+"""
 
 
 def test_a_run_that_begins_is_not_taken_for_one_that_was_left_behind(tmp_path):
     """As two trainings that start together would: each sends what it finds."""
-    beginner = multiprocessing.get_context("fork").Process(target=_begin_and_end, args=(tmp_path,))
-    beginner.start()
-    while beginner.is_alive():
+    command = [sys.executable, "-c", BEGIN_AND_END, str(tmp_path)]
+    beginner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while beginner.poll() is None:
         for journal in left_behind(tmp_path):
             journal.discard()
-    assert beginner.exitcode == 0
+    assert beginner.returncode == 0, beginner.communicate()[1]
     assert list(tmp_path.iterdir()) == []
