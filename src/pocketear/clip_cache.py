@@ -10,21 +10,21 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketear import audio
 from pocketear.code import fingerprint
+from pocketear.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
-
-Result = TypeVar("Result")
+_HERE = Here()
 
 
 class ArrayCache:
@@ -139,24 +139,19 @@ def waveform_cache(sample_rate: int) -> ArrayCache:
     return array_cache(f"waveforms-{sample_rate}", "<i2")
 
 
-def on_this_machine(function: Callable[..., Result], path: Path, *arguments: Any) -> Result:
-    """Call a function whose first argument is a file."""
-    return function(path, *arguments)
-
-
 def decode(
-    clip: Any, cache: ArrayCache, sample_rate: int, on_file: Callable[..., Any] = on_this_machine
+    clip: Any, cache: ArrayCache, sample_rate: int, workers: Here | Cluster = _HERE
 ) -> dict[str, Any]:
     """Have the waveform of a clip in the cache. returns: the fields of its audio.Measurement
 
-    on_file: calls `hear`, here or elsewhere
+    workers: where `hear` is called
     raises: ClipError if the file cannot be decoded
     """
     key = clip_key(clip)
     if key not in cache:
-        if clip.start or clip.end:  # a long recording would travel once for each of its parts
-            on_file = on_this_machine
-        waveform, measured = on_file(hear, Path(clip.path), clip.start, clip.end, sample_rate)
+        # a long recording would travel once for each of its parts
+        near = _HERE if clip.start or clip.end else workers
+        waveform, measured = near.on_file(hear, Path(clip.path), clip.start, clip.end, sample_rate)
         cache.add(key, waveform, measured)
     return cache.note(key)
 

@@ -45,7 +45,7 @@ def features_of(
     workers: Here | Cluster,
 ) -> str:
     """Have a clip's waveform and features in the caches. returns: its key"""
-    decode(clip, waveforms, params.sample_rate, workers.on_file)
+    decode(clip, waveforms, params.sample_rate, workers)
     key = clip_key(clip)
     if key not in cache:
         waveform = from_int16(waveforms.array(key))

@@ -117,7 +117,7 @@ def record(
         if known["path"] != name:  # nor could the decoders open it
             raise ClipError("its name is not UTF-8; rename it")
         hashed_row = HashedRow(**vars(row), sha256=known["sha256"])
-        known |= rounded(decode(hashed_row, waveforms, sample_rate, workers.on_file))
+        known |= rounded(decode(hashed_row, waveforms, sample_rate, workers))
     except ClipError as error:
         known["error"] = row.error or str(error).removeprefix(f"{row.path}: ")
     return known
