@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from claim import publish
-from pocketear import command, mil
+from pocketear import mil
 from pocketear.agreement import probes
+from pocketear.base import process
 from pocketear.params import load_params
 from pocketear.runner import open_runner
 from pocketear.stages import export_coreml
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.guard(main)
+    process.guard(main)

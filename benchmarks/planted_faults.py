@@ -28,7 +28,7 @@ from project import ESC10, ROOT, need_esc10
 sys.path.insert(0, str(ROOT / "tests"))
 
 from claim import publish
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.stages import ingest, validate
 from sounds import write_by_phone
 

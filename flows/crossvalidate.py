@@ -23,7 +23,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from copies import FOLDER, make_copy, variant_key
 from pocketear import delivery, provenance, tracking
-from pocketear.errors import PocketearError
+from pocketear.base.errors import PocketearError
 from pocketear.figures import table
 from pocketear.params import load_params
 from server import failed, server_or_own

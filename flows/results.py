@@ -9,7 +9,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.states import Completed, Failed
 
 from pocketear import promotion
-from pocketear.errors import PocketearError
+from pocketear.base.errors import PocketearError
 from pocketear.judged import gate_cells
 from pocketear.params import load_params
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from dvc.utils.serialize import modify_yaml
 
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
 from pocketear.params import load_params
 from stage_runs import PipelineError
 

@@ -16,7 +16,7 @@ from pocketear.alarms import (
     settings_for,
     stream_events,
 )
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.listener import listen
 from pocketear.params import load_params
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.archive import read_folder, read_zip, replacing, write_zip
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
+from pocketear.base.files import read_folder, read_zip, replacing, write_zip
 
 
 def test_a_zip_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_failure_leaves_the_last_good_folder(tmp_path: Path) -> None:
 
 
 WRITER = (
-    "import sys, time; from pathlib import Path; from pocketear.archive import replacing\n"
+    "import sys, time; from pathlib import Path; from pocketear.base.files import replacing\n"
     "with replacing(Path(sys.argv[1])) as fresh:\n"
     "    fresh.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
 )

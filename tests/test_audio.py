@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear import audio
-from pocketear.errors import ClipError
+from pocketear.base.errors import ClipError
 from sounds import halved, tone, write, write_by_phone, write_with
 
 

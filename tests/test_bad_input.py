@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pocketear import command
+from pocketear.base import process
 from pocketear.clips import read_clips
 from pocketear.stages import ingest, split, validate
 from sounds import halved, tone, write, write_by_phone, write_with
@@ -55,7 +55,7 @@ def journey() -> None:
 def refusal(capsys: pytest.CaptureFixture[str]) -> str:
     """What a person is told where the journey has to end: one line, and status 1."""
     with pytest.raises(SystemExit) as ended:
-        command.guard(journey)
+        process.guard(journey)
     assert ended.value.code == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert not CLIPS["split"].exists()

@@ -1,12 +1,12 @@
 import pytest
 
-from pocketear import code
+from pocketear.base import fingerprint
 
 
 def test_a_stages_hash_is_of_what_it_imports_and_of_nothing_else(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code, "_PACKAGE", tmp_path / "pocketear")
+    monkeypatch.setattr(fingerprint, "_PACKAGE", tmp_path / "pocketear")
     files = {
         "stages/train.py": "from pocketear.model import build\n",
         "model.py": "def build():\n    from pocketear import windows\n",
@@ -17,9 +17,9 @@ def test_a_stages_hash_is_of_what_it_imports_and_of_nothing_else(
     for name, text in files.items():
         (tmp_path / "pocketear" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pocketear" / name).write_text(text)
-    before = code.code_hash("train")
+    before = fingerprint.code_hash("train")
     (tmp_path / "pocketear/report.py").write_text("")
     (tmp_path / "pocketear/errors.py").write_text("class New: ...\n")
-    assert code.code_hash("train") == before
+    assert fingerprint.code_hash("train") == before
     (tmp_path / "pocketear/windows.py").write_text("WINDOW = 2\n")
-    assert code.code_hash("train") != before
+    assert fingerprint.code_hash("train") != before

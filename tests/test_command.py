@@ -4,13 +4,13 @@ from pathlib import Path
 
 CODE = """
 from pathlib import Path
-from pocketear import command
-from pocketear.errors import DataError
+from pocketear.base import process
+from pocketear.base.errors import DataError
 def main(clips: Path, wanted_out: Path) -> None:
     '''Say what is read.'''
     if not clips.exists(): raise DataError(f"{clips}: not found; copy it")
     print(wanted_out.read_text())
-command.run(main)
+process.run(main)
 """
 
 

@@ -15,9 +15,9 @@ import soundfile
 from browser import open_tab
 from conftest import ROOT
 from pocketear.audio import load_waveform
+from pocketear.base.errors import PackagingError
 from pocketear.demo import server
 from pocketear.demo.assets import client_folder
-from pocketear.errors import PackagingError
 from pocketear.listener import listen
 from pocketear.model_file import write_card
 from pocketear.runner import litert_runner

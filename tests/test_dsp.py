@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from pocketear import dsp, reference
 from pocketear.agreement import power_error, powers_of, probes, row_error
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.params import FrontEndParams, load_params
 
 PARAMS = load_params(ROOT / "params.yaml")

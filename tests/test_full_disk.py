@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pocketear import command
+from pocketear.base import process
 from pocketear.clips import write_clips
 from pocketear.stages import featurize
 from tables import clip_table
@@ -58,7 +58,7 @@ def test_a_full_disk_costs_nothing_but_time(project, disk, clips, capsys, full):
     (disk / "filler").write_bytes(bytes(free - 100_000))
 
     with pytest.raises(SystemExit) as ended:
-        command.guard(lambda: featurize.main(clips, out))
+        process.guard(lambda: featurize.main(clips, out))
     assert ended.value.code == 1
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert "No space left on device; free some space and run it again" in told

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketear.audio import load_waveform
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.listener import Event, Listener, WindowBuffer, listen
 from pocketear.model_file import settings_from, write_card
 from pocketear.runner import litert_runner

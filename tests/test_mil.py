@@ -8,7 +8,7 @@ import pytest
 
 import mil_cases
 from pocketear import mil
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"

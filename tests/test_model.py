@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
 from pocketear.params import load_params
 
 LABELS = ("background", "crying_baby", "laughing")

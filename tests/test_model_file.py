@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediapipe_client import mediapipe_classifier, mediapipe_scores, rows_of
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.model_file import (
     card_for,
     card_from,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packaged_project import ACCEPTED, GATE, STAGES, TIMED, names, package, write_project
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
 
 
 @pytest.fixture(scope="module", params=STAGES)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
 from pocketear.params import load_params
 
 TEXT = (ROOT / "params.yaml").read_text()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pocketear.code import modules_of
+from pocketear.base.fingerprint import modules_of
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 

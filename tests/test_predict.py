@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pocketear.errors import ClipError, RunnerError
+from pocketear.base.errors import ClipError, RunnerError
 from pocketear.model_file import write_card
 from pocketear.params import load_params
 from pocketear.predict import Segment, predict, segments

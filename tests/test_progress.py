@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pocketear import progress
+from pocketear.base import progress
 
 
 def slow(clock: list[float], seconds: list[float]) -> Iterator[int]:
@@ -51,7 +51,7 @@ def test_no_work_is_no_line(
 
 def test_a_terminal_gets_a_bar() -> None:
     main, terminal = os.openpty()
-    code = "from pocketear.progress import track\nlist(track(range(9), 9, 'clips'))"
+    code = "from pocketear.base.progress import track\nlist(track(range(9), 9, 'clips'))"
     subprocess.run([sys.executable, "-c", code], stderr=terminal, check=True)
     os.close(terminal)
     shown = os.read(main, 1 << 16).decode()

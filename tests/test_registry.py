@@ -8,7 +8,7 @@ import pytest
 
 from judged_project import write_judged
 from pocketear import delivery, registry
-from pocketear.errors import TrackingError
+from pocketear.base.errors import TrackingError
 from pocketear.judged import Judged
 from pocketear.params import load_params
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pocketear.threads import in_threads
+from pocketear.base.parallel import in_threads
 
 
 def test_work_in_threads_keeps_order_and_passes_errors_on() -> None:

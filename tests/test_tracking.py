@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pocketear import delivery, provenance, tracking
-from pocketear.errors import TrackingError
+from pocketear.base.errors import TrackingError
 from pocketear.figures import scalars
 from pocketear.journal import left_behind
 from pocketear.params import load_params

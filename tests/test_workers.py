@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from conftest import ROOT
 from pocketear import workers
+from pocketear.base.errors import ClipError, ClusterError
 from pocketear.clip_cache import hear, waveform_cache
-from pocketear.errors import ClipError, ClusterError
 from pocketear.params import load_params
 from pocketear.stages import featurize
 from pocketear.workers import ADDRESS, open_workers
@@ -130,7 +130,9 @@ def test_ingest_and_featurize_write_the_bytes_of_one_machine(
     assert len(made[0]) == 5
     assert made[0] == made[1]
     with Client(cluster.scheduler_address, set_as_default=False) as client:
-        asked = client.run(lambda: sys.modules["pocketear.code"].fingerprint.cache_info().misses)
+        asked = client.run(
+            lambda: sys.modules["pocketear.base.fingerprint"].fingerprint.cache_info().misses
+        )
     assert list(asked.values()) == [1, 1], "a worker computed nothing"
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pocketear import command
+from pocketear.base import process
 from pocketear.stages import train
 
 
@@ -14,4 +14,4 @@ def split_processor() -> None:
 
 if __name__ == "__main__":
     split_processor()
-    command.run(train.main)
+    process.run(train.main)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import FeatureBatch
+from pocketear.base.arrays import FeatureBatch
 from pocketear.params import FrontEndParams
 
 PROBES = ("digital silence", "full-scale noise", "noise at -80 dBFS", "clipped sine", "impulse")

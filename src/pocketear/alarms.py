@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pocketear.arrays import Scores, Waveform
-from pocketear.errors import RunnerError
+from pocketear.base.arrays import Scores, Waveform
+from pocketear.base.errors import RunnerError
 from pocketear.listener import Event, Listener, Run, WindowBuffer
 from pocketear.model_file import ListenerSettings
 

@@ -13,8 +13,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from pocketear.arrays import Waveform
-from pocketear.errors import ClipError
+from pocketear.base.arrays import Waveform
+from pocketear.base.errors import ClipError
 
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import Scores, Waveform, WindowBatch
+from pocketear.base.arrays import Scores, Waveform, WindowBatch
 from pocketear.params import AugmentParams
 
 _SILENCE = 1e-5  # RMS, -100 dB re full scale: below it a window has no level to speak of

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.command import DEBUG, guard
-from pocketear.native_log import drop_chatter
+from pocketear.base.native_log import drop_chatter
+from pocketear.base.process import DEBUG, guard
 
 if TYPE_CHECKING:
     from pocketear.params import Params
@@ -121,8 +121,8 @@ def listen(arguments: Arguments) -> None:
 def report(arguments: Arguments) -> None:
     """Run `pocketear report`."""
     params = _params()
-    from pocketear.archive import replacing
-    from pocketear.errors import DataError
+    from pocketear.base.errors import DataError
+    from pocketear.base.files import replacing
     from pocketear.report import markdown, page
     from pocketear.report.findings import read_findings, usual_places
 

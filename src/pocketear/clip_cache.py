@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear import audio
-from pocketear.code import fingerprint
+from pocketear.base.fingerprint import fingerprint
 from pocketear.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")

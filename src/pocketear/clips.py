@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pocketear.archive import replacing
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
+from pocketear.base.files import replacing
 
 COLUMNS = {
     "path": "str",  # relative to the project's folder, posix

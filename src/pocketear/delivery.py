@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.errors import TrackingError
+from pocketear.base.errors import TrackingError
 from pocketear.figures import scalars
 from pocketear.journal import Event
 

@@ -8,8 +8,8 @@ vectors of tests/vectors/front_end.json, which librosa made, hold both to the sa
 
 import numpy as np
 
-from pocketear.arrays import FeatureBatch, WindowBatch
-from pocketear.errors import RunnerError
+from pocketear.base.arrays import FeatureBatch, WindowBatch
+from pocketear.base.errors import RunnerError
 from pocketear.params import FrontEndParams
 from pocketear.reference import dct_matrix, hann, mel_matrix
 

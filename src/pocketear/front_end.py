@@ -33,7 +33,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from pocketear.arrays import FeatureBatch
+from pocketear.base.arrays import FeatureBatch
 from pocketear.params import FrontEndParams
 from pocketear.reference import Matrix, dct_matrix, hann, mel_matrix
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pocketear import archive
+from pocketear.base import files
 from pocketear.figures import scalars, table
 from pocketear.params import Params
 
@@ -52,7 +52,7 @@ class Judged:
 
     def sizes(self) -> dict[str, int]:
         """Of the files that ship."""
-        package = archive.read_folder(self.mlpackage).values()
+        package = files.read_folder(self.mlpackage).values()
         return dict(zip(SIZES, (self.tflite.stat().st_size, sum(map(len, package))), strict=True))
 
     def report(self, name: str) -> Any:
@@ -63,7 +63,7 @@ class Judged:
     def identity(self) -> str:
         """SHA-256 over the files that ship and the verdict: the same again is the same version."""
         digest = hashlib.sha256(self.tflite.read_bytes())
-        for name, content in archive.read_folder(self.mlpackage).items():
+        for name, content in files.read_folder(self.mlpackage).items():
             digest.update(name.encode() + content)
         digest.update((self.reports / "verdict.json").read_bytes())
         return digest.hexdigest()

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pocketear.archive import read_folder, replacing, write_zip
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
+from pocketear.base.files import read_folder, replacing, write_zip
 
 
 class ToolchainAbsent(PackagingError):

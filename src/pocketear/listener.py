@@ -22,8 +22,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pocketear.arrays import Scores, Waveform, WindowBatch
-from pocketear.errors import RunnerError
+from pocketear.base.arrays import Scores, Waveform, WindowBatch
+from pocketear.base.errors import RunnerError
 from pocketear.model_file import ListenerSettings, ModelCard
 
 Run: TypeAlias = Callable[[WindowBatch], Scores]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import Scores
+from pocketear.base.arrays import Scores
 
 _INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
 

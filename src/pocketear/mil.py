@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear import dsp
-from pocketear.arrays import Scores, Waveform, WindowBatch
-from pocketear.errors import RunnerError
+from pocketear.base.arrays import Scores, Waveform, WindowBatch
+from pocketear.base.errors import RunnerError
 from pocketear.mil_operations import OPERATIONS
 from pocketear.model_file import CARD, card_from
 from pocketear.params import FrontEndParams

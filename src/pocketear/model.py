@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.archive import read_zip, write_zip
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
+from pocketear.base.files import read_zip, write_zip
 from pocketear.front_end import FrontEnd
 from pocketear.params import FrontEndParams, ModelParams
 

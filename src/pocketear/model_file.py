@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 
 if TYPE_CHECKING:
     import flatbuffers

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pocketear.archive import replacing, write_zip
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
+from pocketear.base.files import replacing, write_zip
 from pocketear.model_file import ModelCard
 
 FILE, SUMS = "MODEL_CARD.md", "SHA256SUMS"

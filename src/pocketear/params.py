@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Label = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]  # as in the table

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketear.arrays import Scores, Waveform
 from pocketear.audio import stream_waveform
-from pocketear.errors import ClipError, PocketearError, RunnerError
+from pocketear.base.arrays import Scores, Waveform
+from pocketear.base.errors import ClipError, PocketearError, RunnerError
 from pocketear.shipped import Model, open_model, shipped_model
 from pocketear.windows import stream_windows
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear import archive, registry
-from pocketear.errors import TrackingError
+from pocketear import registry
+from pocketear.base import files
+from pocketear.base.errors import TrackingError
 from pocketear.figures import table
 from pocketear.judged import SIZES, cost, with_interval
 from pocketear.params import Params
@@ -102,13 +103,13 @@ def rollback(params: Params) -> tuple[Version, Path]:
 
 def fetch(version: Version, folder: Path) -> Path:
     """Put the model files of a version into `folder`, which is replaced as a whole."""
-    with archive.replacing(folder) as fresh, tempfile.TemporaryDirectory() as scratch:
+    with files.replacing(folder) as fresh, tempfile.TemporaryDirectory() as scratch:
         fresh.mkdir()
         for path in registry.download(version, "models", Path(scratch)).iterdir():
             if path.suffix != ".zip":
                 (fresh / path.name).write_bytes(path.read_bytes())
                 continue
-            for name, content in archive.read_zip(path).items():
+            for name, content in files.read_zip(path).items():
                 target = fresh / path.stem / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)

@@ -8,7 +8,7 @@ orthonormal DCT-II with sinusoidal liftering. Keras is not imported here.
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import Features, Waveform
+from pocketear.base.arrays import Features, Waveform
 from pocketear.params import FrontEndParams
 
 Matrix = NDArray[np.float64]

@@ -13,8 +13,9 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear import archive, delivery, plots, provenance, tracking
-from pocketear.errors import TrackingError
+from pocketear import delivery, plots, provenance, tracking
+from pocketear.base import files
+from pocketear.base.errors import TrackingError
 from pocketear.judged import Judged, describe, headline, verdict_tags
 from pocketear.params import load_params
 
@@ -82,7 +83,7 @@ def register_or_keep(judged: Judged) -> Version | None:
     except delivery.ServerAwayError as error:
         kept = PENDING / judged.identity()
         if not kept.exists():
-            with archive.replacing(kept) as fresh:
+            with files.replacing(kept) as fresh:
                 shutil.copytree(judged.models, fresh / "models")
                 shutil.copytree(judged.reports, fresh / "reports")
                 shutil.copyfile("params.yaml", fresh / "params.yaml")
@@ -215,8 +216,8 @@ def _log_files(client: "MlflowClient", judged: Judged, run_id: str, folder: str)
         models = Path(scratch) / "models"
         models.mkdir()
         shutil.copy(judged.tflite, models)
-        archive.write_zip(
-            models / f"{judged.mlpackage.name}.zip", archive.read_folder(judged.mlpackage)
+        files.write_zip(
+            models / f"{judged.mlpackage.name}.zip", files.read_folder(judged.mlpackage)
         )
         beside = ("keras/labels.txt", "keras/model.keras", "litert/card.json")
         for path in beside:

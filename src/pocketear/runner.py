@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from pocketear.arrays import FeatureBatch, Scores, WindowBatch
-from pocketear.errors import RunnerError
+from pocketear.base.arrays import FeatureBatch, Scores, WindowBatch
+from pocketear.base.errors import RunnerError
 
 Runner: TypeAlias = Callable[[WindowBatch], Scores]
 TensorRunner: TypeAlias = Callable[[WindowBatch], dict[str, FeatureBatch]]

@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
 from pocketear.audio import load_waveform
-from pocketear.errors import ClipError
+from pocketear.base.errors import ClipError
 from pocketear.model_file import read_card
 from pocketear.runner import litert_runner
 from pocketear.windows import cut_windows

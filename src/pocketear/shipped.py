@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.model_file import ModelCard, read_card
 from pocketear.runner import Runner, litert_runner
 

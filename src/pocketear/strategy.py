@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pocketear.arrays import FeatureBatch, Scores
-from pocketear.errors import ClusterError, ParamsError
+from pocketear.base.arrays import FeatureBatch, Scores
+from pocketear.base.errors import ClusterError, ParamsError
 
 Update = Callable[[FeatureBatch, Scores], list[float]]  # -> [loss, accuracy] of the batch
 

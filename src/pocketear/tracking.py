@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pocketear.base.errors import TrackingError
 from pocketear.delivery import (
     ServerAwayError,
     address,
@@ -21,7 +22,6 @@ from pocketear.delivery import (
     reaching,
     say,
 )
-from pocketear.errors import TrackingError
 from pocketear.journal import Event, Journal, left_behind
 from pocketear.params import Params
 from pocketear.provenance import file_sha256, start_event

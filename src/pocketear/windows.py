@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from pocketear.arrays import Waveform, WindowBatch
+from pocketear.base.arrays import Waveform, WindowBatch
 
 
 def window_starts(samples: int, window_length: int, hop_length: int) -> list[int]:

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pocketear.code import fingerprint
-from pocketear.errors import ClipError, ClusterError
+from pocketear.base.errors import ClipError, ClusterError
+from pocketear.base.fingerprint import fingerprint
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _ANSWER_SECONDS = 10

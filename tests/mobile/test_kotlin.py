@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pocketear import kotlin
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
 
 ROOT = Path(__file__).parents[2]
 ANDROID = ROOT / "mobile/android"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone import adb, macos
 from pocketear.phone.setup import Tools
 

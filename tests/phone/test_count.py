@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.count import RUNTIME, Counts, count, probe_windows, steady
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run

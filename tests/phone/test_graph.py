@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.graph import read_graph
 
 

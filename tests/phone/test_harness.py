@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from broken_harness import with_harness
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.harness import Job, count_run
 from pocketear.phone.setup import Tools
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.host import HostModel, host_cost
 from pocketear.phone.reference import YAMNET_HOP_S, ds_cnn, yamnet
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.graph import Op
 from pocketear.phone.harness import Run
 from pocketear.phone.profile import align, split_by_op

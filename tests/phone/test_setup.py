@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone import setup
 
 

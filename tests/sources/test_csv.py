@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.csv import Csv
 from pocketear.sources.row import Row
 

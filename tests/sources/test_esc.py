@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.esc import Esc
 from pocketear.sources.esc10 import Esc10
 from pocketear.sources.row import Row

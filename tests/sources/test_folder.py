@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.folder import Folder
 from pocketear.sources.row import Listing
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from pocketear.errors import ParamsError
+from pocketear.base.errors import ParamsError
 from pocketear.sources.recipe import Recipe
 from pocketear.synthesis.recipe import load_recipe
 

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score
 
 from exported_project import working_in
 from pocketear.alarms import Stream
-from pocketear.errors import DataError, RunnerError
+from pocketear.base.errors import DataError, RunnerError
 from pocketear.params import load_params
 from pocketear.runner import open_runner
 from pocketear.stages import evaluate

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pocketear import mil
-from pocketear.archive import read_folder
-from pocketear.errors import ExportError, RunnerError
+from pocketear.base.errors import ExportError, RunnerError
+from pocketear.base.files import read_folder
 from pocketear.model_file import card_for, card_from, card_json
 from pocketear.params import load_params
 from pocketear.stages import export_coreml

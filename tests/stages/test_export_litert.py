@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from exported_project import working_in
 from mediapipe_client import mediapipe_classifier, mediapipe_scores
-from pocketear.errors import ExportError
+from pocketear.base.errors import ExportError
 from pocketear.model_file import read_card
 from pocketear.runner import open_runner
 from pocketear.stages import export_litert

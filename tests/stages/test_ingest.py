@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from pocketear.base.errors import ClipError, DataError
 from pocketear.clips import COLUMNS, read_clips
-from pocketear.errors import ClipError, DataError
 from pocketear.stages import ingest
 from sounds import halved, tone, write, write_by_phone, write_with
 

@@ -10,7 +10,7 @@ import yaml
 
 from broken_harness import with_harness
 from conftest import ROOT
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.model_file import write_card
 from pocketear.params import load_params
 from pocketear.phone import setup

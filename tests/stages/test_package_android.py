@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from packaged_project import package, write_project
 from pocketear import kotlin
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.model_file import read_card
 from tiny_model import LABELS
 

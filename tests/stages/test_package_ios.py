@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from packaged_project import names, package, specification, write_project
-from pocketear.errors import PackagingError, RunnerError
+from pocketear.base.errors import PackagingError, RunnerError
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pocketear.base.errors import DataError
 from pocketear.clips import read_clips, write_clips
-from pocketear.errors import DataError
 from pocketear.params import SplitParams
 from pocketear.stages import split
 from tables import clip_table

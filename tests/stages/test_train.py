@@ -14,7 +14,7 @@ import soundfile
 import yaml
 
 from conftest import ROOT
-from pocketear.errors import DataError, ParamsError
+from pocketear.base.errors import DataError, ParamsError
 from pocketear.params import load_params
 from pocketear.stages import featurize, train
 from pocketear.store import Store, open_store

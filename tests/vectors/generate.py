@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from pocketear.agreement import probes
-from pocketear.errors import RunnerError
+from pocketear.base.errors import RunnerError
 from pocketear.listener import Listener, WindowBuffer
 from pocketear.model_file import card_from, card_json, settings_from, write_card
 from pocketear.params import FrontEndParams

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from pocketear.archive import replacing
-from pocketear.errors import PackagingError
+from pocketear.base.errors import PackagingError
+from pocketear.base.files import replacing
 
 CACHE = Path(".pocketear/demo")
 _LOCK = ("package.json", "package-lock.json")  # the lock holds a hash of every package

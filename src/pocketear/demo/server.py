@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from pocketear.base.errors import PackagingError
 from pocketear.demo.assets import client_folder
-from pocketear.errors import PackagingError
 from pocketear.model_file import card_json, read_card
 
 _STATIC = Path(__file__).parent / "static"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.count import probe_windows
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import parse_values

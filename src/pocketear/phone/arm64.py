@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.count import Counts, count, probe_windows
 from pocketear.phone.estimate import estimate
 from pocketear.phone.graph import read_graph

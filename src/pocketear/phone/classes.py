@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.params import Section, load_yaml
 
 TABLE = Path(__file__).with_name("classes.yaml")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import command
-from pocketear.arrays import WindowBatch
-from pocketear.errors import PhoneError
+from pocketear.base import process
+from pocketear.base.arrays import WindowBatch
+from pocketear.base.errors import PhoneError
 from pocketear.phone.classes import phone_class, phone_table
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import KINDS, Job, Part, Run, count_run, memory_run, profile_run
@@ -115,4 +115,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    command.guard(lambda: main(sys.argv[1:]))
+    process.guard(lambda: main(sys.argv[1:]))

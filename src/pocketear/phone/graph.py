@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 
 FRONT_END = "front_end"  # in the name of every tensor that the front-end's layer makes
 _IDENTIFIER = b"TFL3"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import WindowBatch
-from pocketear.errors import PhoneError
+from pocketear.base.arrays import WindowBatch
+from pocketear.base.errors import PhoneError
 from pocketear.phone.classes import phone_table
 from pocketear.phone.setup import Tools
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.arrays import WindowBatch
-from pocketear.errors import PhoneError
+from pocketear.base.arrays import WindowBatch
+from pocketear.base.errors import PhoneError
 from pocketear.phone.graph import read_graph
 from pocketear.phone.reference import YAMNET_HOP_S, yamnet
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 
 _UNITS = ("CPU_ONLY", "CPU_AND_NE", "ALL")
 

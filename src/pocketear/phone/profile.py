@@ -9,7 +9,7 @@ XNNPACK op stands for is found by aligning both lists in order, by kind.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pocketear.errors import PhoneError
+from pocketear.base.errors import PhoneError
 from pocketear.phone.graph import Op
 from pocketear.phone.harness import KINDS, Part, Run
 

@@ -19,8 +19,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketear import command
-from pocketear.errors import PhoneError
+from pocketear.base import process
+from pocketear.base.errors import PhoneError
 from pocketear.phone.classes import TABLE, Core, phone_table
 
 APT_PACKAGES = Path(__file__).with_name("apt.txt").read_text(encoding="utf-8").split()
@@ -242,4 +242,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

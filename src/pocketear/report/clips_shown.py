@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from pocketear.arrays import Features, Waveform
+from pocketear.base.arrays import Features, Waveform
 
 _WIDEST = 800  # px of a spectrogram; longer clips are thinned
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.params import Params
 from pocketear.store import Store, open_store
 

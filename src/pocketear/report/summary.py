@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.report.wording import SHARES, gate_name, number, size
 
 _ARTEFACTS = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.row import Listing, Row
 
 REQUIRED = ("path", "label")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.csv import Line, Table, read_table, whole
 from pocketear.sources.row import Listing, Row
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pocketear.errors import DataError
+from pocketear.base.errors import DataError
 from pocketear.sources.row import Listing, Row
 from pocketear.sources.walk import Found, walk
 

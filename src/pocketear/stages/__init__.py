@@ -4,8 +4,8 @@ import os
 import sys
 import warnings
 
-from pocketear.command import DEBUG
-from pocketear.native_log import drop_chatter
+from pocketear.base.native_log import drop_chatter
+from pocketear.base.process import DEBUG
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # its threads spin while they wait for each other, over matrices too small to share

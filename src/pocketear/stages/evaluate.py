@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pocketear import alarms, command
-from pocketear.archive import replacing
-from pocketear.arrays import Scores, Waveform
+from pocketear import alarms
 from pocketear.audio import stream_waveform
+from pocketear.base import process
+from pocketear.base.arrays import Scores, Waveform
+from pocketear.base.errors import DataError, RunnerError
+from pocketear.base.files import replacing
+from pocketear.base.progress import track
 from pocketear.clips import read_labels
-from pocketear.errors import DataError, RunnerError
 from pocketear.metrics import score
 from pocketear.model_file import ModelCard, read_card
 from pocketear.params import EvaluateParams, Params, load_params
-from pocketear.progress import track
 from pocketear.runner import Runner, open_runner
 from pocketear.store import Store, open_store
 from pocketear.windows import cut_windows
@@ -169,4 +170,4 @@ def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from pocketear import command, mil
-from pocketear.archive import read_folder, replacing
-from pocketear.code import code_hash
-from pocketear.errors import ExportError, RunnerError
+from pocketear import mil
+from pocketear.base import process
+from pocketear.base.errors import ExportError, RunnerError
+from pocketear.base.files import read_folder, replacing
+from pocketear.base.fingerprint import code_hash
 from pocketear.model_file import CARD, ModelCard, card_from, card_json
 from pocketear.params import load_params
 
@@ -214,4 +215,4 @@ def _manifest(card: ModelCard) -> bytes:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from pocketear import alarms, command
-from pocketear.archive import replacing
-from pocketear.arrays import WindowBatch
+from pocketear import alarms
+from pocketear.base import process
+from pocketear.base.arrays import WindowBatch
+from pocketear.base.errors import ExportError
+from pocketear.base.files import replacing
+from pocketear.base.fingerprint import code_hash
 from pocketear.clips import read_labels
-from pocketear.code import code_hash
-from pocketear.errors import ExportError
 from pocketear.model_file import ListenerSettings as Settings
 from pocketear.model_file import card_for, card_json, settings_json, write_card
 from pocketear.params import Params, load_params
@@ -162,4 +163,4 @@ def main(keras: Path, features: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pocketear import command
-from pocketear.archive import replacing
-from pocketear.arrays import Features
 from pocketear.audio import from_int16
+from pocketear.base import process
+from pocketear.base.arrays import Features
+from pocketear.base.files import replacing
+from pocketear.base.parallel import in_threads
+from pocketear.base.progress import track
 from pocketear.clip_cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
 from pocketear.clips import read_clips
 from pocketear.params import FrontEndParams, load_params
-from pocketear.progress import track
 from pocketear.reference import reference
-from pocketear.threads import in_threads
 from pocketear.workers import Cluster, Here, open_workers
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
@@ -132,4 +132,4 @@ def main(clips: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

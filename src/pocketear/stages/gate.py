@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pocketear import command
-from pocketear.archive import replacing
-from pocketear.errors import DataError
+from pocketear.base import process
+from pocketear.base.errors import DataError
+from pocketear.base.files import replacing
 from pocketear.params import GateParams, load_params
 
 _DEVICES = ("adb", "macos")  # judged where params.latency.providers asks for them
@@ -182,4 +182,4 @@ def main(metrics: Path, parity: Path, latency: Path, verdict: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

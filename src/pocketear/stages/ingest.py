@@ -18,16 +18,16 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear import command
-from pocketear.archive import replacing
+from pocketear.base import process
+from pocketear.base.errors import ClipError, DataError
+from pocketear.base.files import replacing
+from pocketear.base.parallel import in_threads
+from pocketear.base.progress import track
 from pocketear.clip_cache import ArrayCache, decode, waveform_cache
 from pocketear.clips import COLUMNS, write_clips
-from pocketear.errors import ClipError, DataError
 from pocketear.params import DataParams, load_params
-from pocketear.progress import track
 from pocketear.sources import SOURCES
 from pocketear.sources.row import Listing, Row
-from pocketear.threads import in_threads
 from pocketear.workers import Cluster, Here, open_workers
 
 _DIGITS = 6
@@ -181,4 +181,4 @@ def name_of(path: Path, fresh: Path, out: Path) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pocketear import command
-from pocketear.archive import replacing
-from pocketear.errors import PhoneError, RunnerError
+from pocketear.base import process
+from pocketear.base.errors import PhoneError, RunnerError
+from pocketear.base.files import replacing
 from pocketear.model_file import check_metadata, read_card
 from pocketear.params import Params, load_params
 from pocketear.phone import adb, macos
@@ -154,4 +154,4 @@ def main(models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from pocketear import command, kotlin
-from pocketear.archive import read_folder
+from pocketear import kotlin
+from pocketear.base import process
+from pocketear.base.files import read_folder
 from pocketear.model_file import ModelCard, read_card
 from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
@@ -152,4 +153,4 @@ def main(verdict: Path, models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -8,9 +8,9 @@ commit and data.
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from pocketear import command
-from pocketear.archive import read_folder
-from pocketear.errors import PackagingError
+from pocketear.base import process
+from pocketear.base.errors import PackagingError
+from pocketear.base.files import read_folder
 from pocketear.model_file import ModelCard, read_package_card
 from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
@@ -76,4 +76,4 @@ def main(verdict: Path, models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

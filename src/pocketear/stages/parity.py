@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import command, dsp, front_end
+from pocketear import dsp, front_end
 from pocketear.agreement import PROBES, power_error, powers_of, probes, row_error, snr_db
-from pocketear.archive import replacing
-from pocketear.arrays import FeatureBatch, WindowBatch
-from pocketear.errors import ParityError
+from pocketear.base import process
+from pocketear.base.arrays import FeatureBatch, WindowBatch
+from pocketear.base.errors import ParityError
+from pocketear.base.files import replacing
+from pocketear.base.progress import track
 from pocketear.params import FrontEndParams, Params, load_params
-from pocketear.progress import track
 from pocketear.reference import mel_matrix, reference_frames, reference_steps
 from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
 from pocketear.store import Store, open_store
@@ -234,4 +235,4 @@ def main(features: Path, models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -7,7 +7,7 @@ refused model is registered too: what was tried, and why it does not ship, is wo
 import json
 from pathlib import Path
 
-from pocketear import archive, command
+from pocketear.base import files, process
 from pocketear.judged import Judged
 from pocketear.params import load_params
 from pocketear.registry import register_or_keep
@@ -19,10 +19,10 @@ def main(models: Path, reports: Path, out: Path) -> None:
     version = register_or_keep(judged)
     number, run_id = (version.version, version.run_id) if version else (None, None)
     registered = {"name": judged.name, "version": number, "run_id": run_id}
-    with archive.replacing(out) as fresh:
+    with files.replacing(out) as fresh:
         fresh.write_text(json.dumps(registered, indent=2) + "\n", encoding="utf-8")
     print(f"register: {judged.name} version {number or 'not yet known'}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

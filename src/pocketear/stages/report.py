@@ -5,8 +5,8 @@ Not judged here: it shows what verdict.json says. A part that was not made is sa
 
 from pathlib import Path
 
-from pocketear import command
-from pocketear.archive import replacing
+from pocketear.base import process
+from pocketear.base.files import replacing
 from pocketear.params import load_params
 from pocketear.report.findings import Places, read_findings
 from pocketear.report.page import render
@@ -32,4 +32,4 @@ def main(  # noqa: PLR0913  what a report tells of is what these are
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

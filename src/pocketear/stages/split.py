@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear import command
+from pocketear.base import process
+from pocketear.base.errors import DataError
 from pocketear.clips import SPLITS, read_clips, write_clips
-from pocketear.errors import DataError
 from pocketear.params import SplitParams, load_params
 
 
@@ -90,4 +90,4 @@ def main(valid: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -20,16 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear import augment, command, model, tracking
-from pocketear.archive import replacing
-from pocketear.arrays import FeatureBatch, Scores, Waveform
+from pocketear import augment, model, tracking
+from pocketear.base import process
+from pocketear.base.arrays import FeatureBatch, Scores, Waveform
+from pocketear.base.errors import DataError, ParamsError
+from pocketear.base.files import replacing
+from pocketear.base.fingerprint import code_hash
+from pocketear.base.parallel import in_threads
 from pocketear.clips import known_labels, write_labels
-from pocketear.code import code_hash
-from pocketear.errors import DataError, ParamsError
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.store import Store, open_store
 from pocketear.strategy import Update, is_chief, open_strategy, updater
-from pocketear.threads import in_threads
 from pocketear.windows import cut_windows
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
@@ -269,4 +270,4 @@ def main(features: Path, out: Path, report: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear import command
-from pocketear.archive import replacing
+from pocketear.base import process
+from pocketear.base.errors import DataError
+from pocketear.base.files import replacing
 from pocketear.clips import known_labels, read_clips, write_clips
 from pocketear.data_docs import make_offline
-from pocketear.errors import DataError
 from pocketear.params import ValidationParams, load_params
 
 _NAMED = 5  # clips named in an error line; the rest are in set_aside.csv
@@ -288,4 +288,4 @@ def keep_report(report: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    process.run(main)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.errors import DataError
-from pocketear.progress import track
+from pocketear.base.errors import DataError
+from pocketear.base.progress import track
 from pocketear.synthesis import backgrounds, voices
 from pocketear.synthesis.recipe import Recipe, Sound
 from pocketear.synthesis.scene import Scene, draw_scene, record, reverberate

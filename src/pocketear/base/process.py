@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pocketear.errors import PocketearError
+from pocketear.base.errors import PocketearError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DEBUG = "POCKETEAR_DEBUG"  # any value: show the traceback of an expected error too

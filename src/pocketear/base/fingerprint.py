@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 # They make no numbers (the values in params are tracked apart): a change of them, or of how MLflow
 # is told, trains no model again.
 FREE = {
