@@ -32,14 +32,14 @@ import soundfile
 import soxr
 
 from claim import publish
-from pocketear.audio import load_waveform
 from pocketear.base.arrays import Features
 from pocketear.base.parallel import in_threads
-from pocketear.clip_cache import clip_key, decode, waveform_cache
+from pocketear.data.audio import load_waveform
+from pocketear.data.cache import clip_key, decode, waveform_cache
+from pocketear.data.workers import Here
 from pocketear.params import FrontEndParams, load_params
 from pocketear.reference import reference
 from pocketear.stages.featurize import feature_cache, features_of
-from pocketear.workers import Here
 from project import ESC10, need_esc10, scratch_project
 
 

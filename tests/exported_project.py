@@ -35,7 +35,7 @@ def make_exported(folder: Path) -> Path:
 
 
 def _featurize() -> None:
-    from pocketear.clips import write_clips
+    from pocketear.data.clips import write_clips
     from pocketear.stages import featurize
 
     table = clip_table({"cry": 8, "laugh": 8, "background": 8})
@@ -54,10 +54,10 @@ def _build() -> None:
     import keras
 
     from pocketear import model
-    from pocketear.clips import known_labels
+    from pocketear.data.clips import known_labels
+    from pocketear.data.store import open_store
     from pocketear.params import load_params
     from pocketear.stages import train
-    from pocketear.store import open_store
 
     params, store = load_params(), open_store(Path("data/features"))
     labels = known_labels(store.index, ())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear.clips import COLUMNS
+from pocketear.data.clips import COLUMNS
 
 _GOOD: dict[str, Any] = {
     "start": 0.0, "end": 0.0, "error": "", "duration": 2.5, "sample_rate": 44100, "channels": 1,

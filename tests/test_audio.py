@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from pocketear import audio
 from pocketear.base.errors import ClipError
+from pocketear.data import audio
 from sounds import halved, tone, write, write_by_phone, write_with
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from conftest import ROOT
 from pocketear.base import process
-from pocketear.clips import read_clips
+from pocketear.data.clips import read_clips
 from pocketear.stages import ingest, split, validate
 from sounds import halved, tone, write, write_by_phone, write_with
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketear import clip_cache
-from pocketear.clip_cache import ArrayCache
+from pocketear.data import cache as cache_
+from pocketear.data.cache import ArrayCache
 
 
 def test_what_was_kept_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_what_other_code_computed_is_not_taken_and_does_not_stay(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be rounded otherwise, and the same commit and data must give the same bytes."""
-    clip_cache.array_cache("features", "<f4").add("a", np.ones(3), {})
-    assert "a" in clip_cache.array_cache("features", "<f4")
-    monkeypatch.setattr(clip_cache, "fingerprint", lambda: "a library in another version")
-    assert "a" not in clip_cache.array_cache("features", "<f4")
-    assert len(list(clip_cache.CACHE.iterdir())) == 1
+    cache_.array_cache("features", "<f4").add("a", np.ones(3), {})
+    assert "a" in cache_.array_cache("features", "<f4")
+    monkeypatch.setattr(cache_, "fingerprint", lambda: "a library in another version")
+    assert "a" not in cache_.array_cache("features", "<f4")
+    assert len(list(cache_.CACHE.iterdir())) == 1

@@ -14,8 +14,8 @@ import soundfile
 
 from browser import open_tab
 from conftest import ROOT
-from pocketear.audio import load_waveform
 from pocketear.base.errors import PackagingError
+from pocketear.data.audio import load_waveform
 from pocketear.demo import server
 from pocketear.demo.assets import client_folder
 from pocketear.listener import listen

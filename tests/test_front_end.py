@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import ROOT
 from pocketear.agreement import power_error, powers_of
-from pocketear.audio import load_waveform
+from pocketear.data.audio import load_waveform
 from pocketear.params import FrontEndParams, load_params
 
 keras = pytest.importorskip("keras")

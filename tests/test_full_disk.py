@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from pocketear.base import process
-from pocketear.clips import write_clips
+from pocketear.data.clips import write_clips
 from pocketear.stages import featurize
 from tables import clip_table
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketear.audio import load_waveform
 from pocketear.base.errors import RunnerError
+from pocketear.data.audio import load_waveform
+from pocketear.data.windows import cut_windows
 from pocketear.listener import Event, Listener, WindowBuffer, listen
 from pocketear.model_file import settings_from, write_card
 from pocketear.runner import litert_runner
-from pocketear.windows import cut_windows
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import ROOT
-from pocketear.synthesis import backgrounds, scene, signals, voices
-from pocketear.synthesis.recipe import Contents, Recipe, load_recipe
-from pocketear.synthesis.render import SOUNDS, Rendered, render_all, render_clip, scene_of
-from pocketear.synthesis.voices import Voice
+from pocketear.data.synthesis import backgrounds, scene, signals, voices
+from pocketear.data.synthesis.recipe import Contents, Recipe, load_recipe
+from pocketear.data.synthesis.render import SOUNDS, Rendered, render_all, render_clip, scene_of
+from pocketear.data.synthesis.voices import Voice
 
 RATE = 16_000
 LENGTH = 5 * RATE

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketear.windows import cut_windows, stream_windows, window_starts
+from pocketear.data.windows import cut_windows, stream_windows, window_starts
 
 lengths = st.integers(1, 200)
 

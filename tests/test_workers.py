@@ -18,12 +18,12 @@ from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_limits
 
 from conftest import ROOT
-from pocketear import workers
 from pocketear.base.errors import ClipError, ClusterError
-from pocketear.clip_cache import hear, waveform_cache
+from pocketear.data import workers
+from pocketear.data.cache import hear, waveform_cache
+from pocketear.data.workers import ADDRESS, open_workers
 from pocketear.params import load_params
 from pocketear.stages import featurize
-from pocketear.workers import ADDRESS, open_workers
 from tables import clip_table
 
 pytestmark = pytest.mark.slow

@@ -13,11 +13,11 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
-from pocketear.audio import load_waveform
 from pocketear.base.errors import ClipError
+from pocketear.data.audio import load_waveform
+from pocketear.data.windows import cut_windows
 from pocketear.model_file import read_card
 from pocketear.runner import litert_runner
-from pocketear.windows import cut_windows
 
 
 class SoundClassifier(PythonModel):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pocketear.clips import read_clips
+from pocketear.data.clips import read_clips
 from sounds import tone, write, write_by_phone
 
 PAGE = (ROOT / "docs/bring-your-own-sounds.md").read_text()
@@ -95,4 +95,4 @@ def test_an_import_of_esc_as_the_page_says(home: Path, esc10: Path) -> None:
 def test_the_page_names_files_that_are_there() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (ROOT / "docs" / link).exists(), link
-    assert (ROOT / "src/pocketear/sources/esc10.py").is_file()
+    assert (ROOT / "src/pocketear/data/sources/esc10.py").is_file()

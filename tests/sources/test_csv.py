@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pocketear.base.errors import DataError
-from pocketear.sources.csv import Csv
-from pocketear.sources.row import Row
+from pocketear.data.sources.csv import Csv
+from pocketear.data.sources.row import Row
 
 
 def read(folder: Path, text: str | bytes) -> list[Row]:

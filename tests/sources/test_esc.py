@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from pocketear.base.errors import DataError
-from pocketear.sources.esc import Esc
-from pocketear.sources.esc10 import Esc10
-from pocketear.sources.row import Row
+from pocketear.data.sources.esc import Esc
+from pocketear.data.sources.esc10 import Esc10
+from pocketear.data.sources.row import Row
 
 # The first lines of meta/esc50.csv as published.
 ESC50 = """\

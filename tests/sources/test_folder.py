@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from pocketear.base.errors import DataError
-from pocketear.sources.folder import Folder
-from pocketear.sources.row import Listing
+from pocketear.data.sources.folder import Folder
+from pocketear.data.sources.row import Listing
 
 
 def touch(folder: Path, *names: str) -> None:

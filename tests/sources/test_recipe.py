@@ -4,8 +4,8 @@ import pytest
 
 from conftest import ROOT
 from pocketear.base.errors import ParamsError
-from pocketear.sources.recipe import Recipe
-from pocketear.synthesis.recipe import load_recipe
+from pocketear.data.sources.recipe import Recipe
+from pocketear.data.synthesis.recipe import load_recipe
 
 COMMITTED = ROOT / "data/recipes/cry_laugh.yaml"
 

@@ -1,7 +1,7 @@
 from typing import get_args
 
+from pocketear.data.sources import SOURCES
 from pocketear.params import DataParams
-from pocketear.sources import SOURCES
 
 
 def test_every_source_can_be_chosen_in_params_and_no_other() -> None:

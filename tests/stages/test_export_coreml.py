@@ -112,8 +112,8 @@ def extremes():
 @pytest.fixture(scope="module")
 def real_windows(esc10):
     """One window of clips of every label."""
-    from pocketear.audio import load_waveform
-    from pocketear.windows import cut_windows
+    from pocketear.data.audio import load_waveform
+    from pocketear.data.windows import cut_windows
 
     rows = list(csv.DictReader((esc10 / "clips.csv").open()))[::20]
     waveforms = (load_waveform(esc10 / row["file"], PARAMS.frontend.sample_rate) for row in rows)

@@ -108,9 +108,9 @@ def test_an_op_that_may_not_ship_is_refused() -> None:
 
 def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
     from pocketear import alarms
+    from pocketear.data.store import open_store
     from pocketear.params import load_params
     from pocketear.runner import litert_runner
-    from pocketear.store import open_store
 
     with working_in(exported):
         params, store = load_params(), open_store(Path("data/features"))

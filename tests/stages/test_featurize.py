@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from pocketear import clip_cache
-from pocketear.clips import write_clips
+from pocketear.data import cache
+from pocketear.data.clips import write_clips
+from pocketear.data.store import open_store
 from pocketear.params import FrontEndParams, load_params
 from pocketear.stages import featurize
-from pocketear.store import open_store
 from tables import clip_table
 
 
@@ -65,9 +65,9 @@ def test_a_new_clip_costs_only_itself(
     write_clips(clips.iloc[:11], project / "fewer.parquet")
     featurize.main(project / "fewer.parquet", project / "out")
     opened: list[str] = []
-    real = clip_cache.audio.read_recording
+    real = cache.audio.read_recording
     monkeypatch.setattr(
-        clip_cache.audio,
+        cache.audio,
         "read_recording",
         lambda path, *rest: opened.append(str(path)) or real(path, *rest),
     )

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pocketear.base.errors import ClipError, DataError
-from pocketear.clips import COLUMNS, read_clips
+from pocketear.data.clips import COLUMNS, read_clips
 from pocketear.stages import ingest
 from sounds import halved, tone, write, write_by_phone, write_with
 

@@ -12,11 +12,11 @@ import soundfile
 from PIL import Image
 
 from browser import open_tab
+from pocketear.data.store import open_store
 from pocketear.params import load_params
 from pocketear.report import parity
 from pocketear.report.findings import read_findings, usual_places
 from pocketear.report.page import render
-from pocketear.store import open_store
 from reported_project import RATE, write_reported
 
 VOID = {"meta", "img", "br"}

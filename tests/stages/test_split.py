@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketear.base.errors import DataError
-from pocketear.clips import read_clips, write_clips
+from pocketear.data.clips import read_clips, write_clips
 from pocketear.params import SplitParams
 from pocketear.stages import split
 from tables import clip_table

@@ -15,11 +15,11 @@ import yaml
 
 from conftest import ROOT
 from pocketear.base.errors import DataError, ParamsError
+from pocketear.data.store import Store, open_store
+from pocketear.data.windows import cut_windows
 from pocketear.params import load_params
 from pocketear.stages import featurize, train
-from pocketear.store import Store, open_store
 from pocketear.strategy import open_strategy
-from pocketear.windows import cut_windows
 from tables import clip_table
 
 LABELS = ("high", "low", "noise")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pocketear.base.errors import DataError
-from pocketear.clips import read_clips, write_clips
+from pocketear.data.clips import read_clips, write_clips
 from pocketear.params import load_params
 from pocketear.stages import validate
 from tables import clip_table

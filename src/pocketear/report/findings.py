@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from pocketear.base.errors import DataError
+from pocketear.data.store import Store, open_store
 from pocketear.params import Params
-from pocketear.store import Store, open_store
 
 Json = dict[str, Any]
 SCORE = "score_"  # before a label: its column of scores

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pocketear.data.store import Store
 from pocketear.report.clips_shown import sound, spectrogram
 from pocketear.report.findings import Findings
-from pocketear.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 
 from pocketear import alarms
-from pocketear.audio import stream_waveform
 from pocketear.base import process
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.base.files import replacing
 from pocketear.base.progress import track
-from pocketear.clips import read_labels
+from pocketear.data.audio import stream_waveform
+from pocketear.data.clips import read_labels
+from pocketear.data.store import Store, open_store
+from pocketear.data.windows import cut_windows
 from pocketear.metrics import score
 from pocketear.model_file import ModelCard, read_card
 from pocketear.params import EvaluateParams, Params, load_params
 from pocketear.runner import Runner, open_runner
-from pocketear.store import Store, open_store
-from pocketear.windows import cut_windows
 
 _BLOCK = 1 << 16  # samples of a long recording in memory at once
 _NOTES = {".md", ".txt", ".dvc"}  # what lies beside recordings

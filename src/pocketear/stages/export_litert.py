@@ -21,13 +21,13 @@ from pocketear.base.arrays import WindowBatch
 from pocketear.base.errors import ExportError
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
-from pocketear.clips import read_labels
+from pocketear.data.clips import read_labels
+from pocketear.data.store import Store, open_store
+from pocketear.data.windows import cut_windows
 from pocketear.model_file import ListenerSettings as Settings
 from pocketear.model_file import card_for, card_json, settings_json, write_card
 from pocketear.params import Params, load_params
 from pocketear.runner import Runner, litert_runner, load_keras
-from pocketear.store import Store, open_store
-from pocketear.windows import cut_windows
 
 SIGNATURE = "serving_default"
 INPUT, OUTPUT = "waveform", "scores"

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pocketear.audio import from_int16
 from pocketear.base import process
 from pocketear.base.arrays import Features
 from pocketear.base.files import replacing
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
-from pocketear.clip_cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
-from pocketear.clips import read_clips
+from pocketear.data.audio import from_int16
+from pocketear.data.cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
+from pocketear.data.clips import read_clips
+from pocketear.data.workers import Cluster, Here, open_workers
 from pocketear.params import FrontEndParams, load_params
 from pocketear.reference import reference
-from pocketear.workers import Cluster, Here, open_workers
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
 

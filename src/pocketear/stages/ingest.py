@@ -23,12 +23,12 @@ from pocketear.base.errors import ClipError, DataError
 from pocketear.base.files import replacing
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
-from pocketear.clip_cache import ArrayCache, decode, waveform_cache
-from pocketear.clips import COLUMNS, write_clips
+from pocketear.data.cache import ArrayCache, decode, waveform_cache
+from pocketear.data.clips import COLUMNS, write_clips
+from pocketear.data.sources import SOURCES
+from pocketear.data.sources.row import Listing, Row
+from pocketear.data.workers import Cluster, Here, open_workers
 from pocketear.params import DataParams, load_params
-from pocketear.sources import SOURCES
-from pocketear.sources.row import Listing, Row
-from pocketear.workers import Cluster, Here, open_workers
 
 _DIGITS = 6
 _NEAR = 0.85  # likeness of two labels from which one is taken for the other, misspelt

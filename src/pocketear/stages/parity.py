@@ -21,11 +21,11 @@ from pocketear.base.arrays import FeatureBatch, WindowBatch
 from pocketear.base.errors import ParityError
 from pocketear.base.files import replacing
 from pocketear.base.progress import track
+from pocketear.data.store import Store, open_store
+from pocketear.data.windows import cut_windows
 from pocketear.params import FrontEndParams, Params, load_params
 from pocketear.reference import mel_matrix, reference_frames, reference_steps
 from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
-from pocketear.store import Store, open_store
-from pocketear.windows import cut_windows
 
 FRONT_END = ("frames", "power", "mel", "features")
 NETWORK = ("logits", "scores")

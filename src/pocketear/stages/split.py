@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pocketear.base import process
 from pocketear.base.errors import DataError
-from pocketear.clips import SPLITS, read_clips, write_clips
+from pocketear.data.clips import SPLITS, read_clips, write_clips
 from pocketear.params import SplitParams, load_params
 
 

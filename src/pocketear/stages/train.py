@@ -27,11 +27,11 @@ from pocketear.base.errors import DataError, ParamsError
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
 from pocketear.base.parallel import in_threads
-from pocketear.clips import known_labels, write_labels
+from pocketear.data.clips import known_labels, write_labels
+from pocketear.data.store import Store, open_store
+from pocketear.data.windows import cut_windows
 from pocketear.params import AugmentParams, TrainParams, load_params
-from pocketear.store import Store, open_store
 from pocketear.strategy import Update, is_chief, open_strategy, updater
-from pocketear.windows import cut_windows
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises

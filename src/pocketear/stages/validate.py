@@ -17,8 +17,8 @@ import pandas as pd
 from pocketear.base import process
 from pocketear.base.errors import DataError
 from pocketear.base.files import replacing
-from pocketear.clips import known_labels, read_clips, write_clips
-from pocketear.data_docs import make_offline
+from pocketear.data.clips import known_labels, read_clips, write_clips
+from pocketear.data.data_docs import make_offline
 from pocketear.params import ValidationParams, load_params
 
 _NAMED = 5  # clips named in an error line; the rest are in set_aside.csv

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import audio
 from pocketear.base.fingerprint import fingerprint
-from pocketear.workers import Cluster, Here
+from pocketear.data import audio
+from pocketear.data.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
 _HERE = Here()

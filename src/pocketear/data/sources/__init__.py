@@ -3,12 +3,12 @@
 To add one: a file with a class that has `read`, its name here, and its name in params.DataParams.
 """
 
-from pocketear.sources.csv import Csv
-from pocketear.sources.esc import Esc
-from pocketear.sources.esc10 import Esc10
-from pocketear.sources.folder import Folder
-from pocketear.sources.recipe import Recipe
-from pocketear.sources.row import Source
+from pocketear.data.sources.csv import Csv
+from pocketear.data.sources.esc import Esc
+from pocketear.data.sources.esc10 import Esc10
+from pocketear.data.sources.folder import Folder
+from pocketear.data.sources.recipe import Recipe
+from pocketear.data.sources.row import Source
 
 SOURCES: dict[str, Source] = {
     "csv": Csv(),

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pocketear.audio import from_int16
 from pocketear.base.arrays import Features, Waveform
 from pocketear.base.errors import DataError
+from pocketear.data.audio import from_int16
 
 
 class Store:

@@ -1,6 +1,6 @@
 """esc10: the ten labels of a copy of ESC-50 that its own table calls ESC-10."""
 
-from pocketear.sources.esc import Esc
+from pocketear.data.sources.esc import Esc
 
 
 class Esc10(Esc):

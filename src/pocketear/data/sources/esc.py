@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketear.base.errors import DataError
-from pocketear.sources.csv import Line, Table, read_table, whole
-from pocketear.sources.row import Listing, Row
+from pocketear.data.sources.csv import Line, Table, read_table, whole
+from pocketear.data.sources.row import Listing, Row
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pocketear.synthesis.signals import Signal, band, drift, filtered, noise, place, unit
-from pocketear.synthesis.voices import Voice, speech
+from pocketear.data.synthesis.signals import Signal, band, drift, filtered, noise, place, unit
+from pocketear.data.synthesis.voices import Voice, speech
 
 _KNOCK_SECONDS = 0.08
 

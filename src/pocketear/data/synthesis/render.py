@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pocketear.base.errors import DataError
 from pocketear.base.progress import track
-from pocketear.synthesis import backgrounds, voices
-from pocketear.synthesis.recipe import Recipe, Sound
-from pocketear.synthesis.scene import Scene, draw_scene, record, reverberate
-from pocketear.synthesis.signals import Signal, mix
-from pocketear.synthesis.voices import Voice
+from pocketear.data.synthesis import backgrounds, voices
+from pocketear.data.synthesis.recipe import Recipe, Sound
+from pocketear.data.synthesis.scene import Scene, draw_scene, record, reverberate
+from pocketear.data.synthesis.signals import Signal, mix
+from pocketear.data.synthesis.voices import Voice
 
 _CHUNK = 8  # clips handed to a process at a time
 

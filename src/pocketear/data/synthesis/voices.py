@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketear.synthesis.signals import (
+from pocketear.data.synthesis.signals import (
     Curve,
     Signal,
     band,

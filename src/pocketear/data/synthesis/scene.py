@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketear.synthesis.recipe import Recipe
-from pocketear.synthesis.signals import Signal, band, fft_length, filtered, noise
-from pocketear.synthesis.voices import Voice
+from pocketear.data.synthesis.recipe import Recipe
+from pocketear.data.synthesis.signals import Signal, band, fft_length, filtered, noise
+from pocketear.data.synthesis.voices import Voice
 
 _AGC_SECONDS = 0.25  # over which the gain control looks at the level
 _AGC_TARGET = 0.1  # the level that it works towards

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pocketear.sources.row import Listing, Row
-from pocketear.synthesis.recipe import load_recipe
-from pocketear.synthesis.render import render_all
+from pocketear.data.sources.row import Listing, Row
+from pocketear.data.synthesis.recipe import load_recipe
+from pocketear.data.synthesis.render import render_all
 
 
 class Recipe:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pocketear.base.errors import DataError
-from pocketear.sources.row import Listing, Row
-from pocketear.sources.walk import Found, walk
+from pocketear.data.sources.row import Listing, Row
+from pocketear.data.sources.walk import Found, walk
 
 # Notes, lists and pictures that lie beside recordings. Any other file is taken for a recording,
 # and has to tell why it is none.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketear.base.errors import DataError
-from pocketear.sources.row import Listing, Row
+from pocketear.data.sources.row import Listing, Row
 
 REQUIRED = ("path", "label")
 OPTIONAL = ("group", "fold", "start", "end")
