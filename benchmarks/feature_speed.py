@@ -37,8 +37,8 @@ from pocketear.base.parallel import in_threads
 from pocketear.data.audio import load_waveform
 from pocketear.data.cache import clip_key, decode, waveform_cache
 from pocketear.data.workers import Here
+from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params
-from pocketear.reference import reference
 from pocketear.stages.featurize import feature_cache, features_of
 from project import ESC10, need_esc10, scratch_project
 

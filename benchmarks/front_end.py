@@ -24,7 +24,8 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 import claim
-from pocketear import front_end, reference
+from pocketear.frontend import layer as layer_
+from pocketear.frontend import librosa_features
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.count import count
 from pocketear.phone.setup import prepare
@@ -39,18 +40,18 @@ STEPS = PROJECT.model_copy(update={"hop_length": 160})  # 100 frames a second, a
 
 def plain_dft(p: FrontEndParams) -> tuple[np.ndarray, np.ndarray]:
     """Windowed cosines and sines (win_length, 2 * bin), and the mel matrix (bin, mel)."""
-    window = reference.hann(p.win_length, p.n_fft)[1]
+    window = librosa_features.hann(p.win_length, p.n_fft)[1]
     turns = np.outer(np.arange(len(window)), np.arange(p.n_fft // 2 + 1)) / p.n_fft
     both = np.hstack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]) * window[:, None]
-    return np.pad(both, ((0, p.win_length - len(window)), (0, 0))), reference.mel_matrix(p)
+    return np.pad(both, ((0, p.win_length - len(window)), (0, 0))), librosa_features.mel_matrix(p)
 
 
 def convolved(waveform: Any, p: FrontEndParams, row: int) -> Any:
     """The front-end as one strided convolution over rows of `row` samples, dense mels."""
     kernel, mel = plain_dft(p)
     kernel = kernel.reshape(p.win_length // row, row, -1).astype(np.float32)
-    begin = reference.hann(p.win_length, p.n_fft)[0]
-    used = (front_end.n_frames(p) - 1) * p.hop_length + p.win_length
+    begin = librosa_features.hann(p.win_length, p.n_fft)[0]
+    used = (layer_.n_frames(p) - 1) * p.hop_length + p.win_length
     rows = ops.reshape(waveform[:, begin : begin + used], (-1, used // row, row))
     spectrum = ops.conv(rows, ops.convert_to_tensor(kernel), strides=p.hop_length // row)
     real, imaginary = ops.split(spectrum, 2, axis=-1)
@@ -60,12 +61,12 @@ def convolved(waveform: Any, p: FrontEndParams, row: int) -> Any:
 
 def layer(p: FrontEndParams) -> Callable[[Any], Any]:
     """What ships."""
-    return front_end.FrontEnd(p, name="front_end")
+    return layer_.FrontEnd(p, name="front_end")
 
 
 def mirrored_only(p: FrontEndParams) -> Callable[[Any], Any]:
     """What ships, without the second factor: half a frame, bins in band, mels in bands."""
-    with mock.patch.object(front_end, "choose_residues", lambda *_: 1):
+    with mock.patch.object(layer_, "choose_residues", lambda *_: 1):
         return layer(p)
 
 
@@ -163,7 +164,7 @@ def host_ratios() -> dict[str, float]:
             name: litert(export(graph, p, Path(folder), str(i)), window)
             for i, (name, graph) in enumerate(graphs.items())
         }
-        runs["librosa"] = lambda: reference.reference(window, p)
+        runs["librosa"] = lambda: librosa_features.reference(window, p)
         for run in runs.values():
             timed(run)
         times: dict[str, list[float]] = {name: [] for name in runs}
@@ -176,14 +177,14 @@ def host_ratios() -> dict[str, float]:
 
 def stft(waveform: Any, p: FrontEndParams) -> Any:
     """TensorFlow's own FFT with the same window and mels; Core ML cannot convert it."""
-    offset, window = reference.hann(p.win_length, p.n_fft)
+    offset, window = librosa_features.hann(p.win_length, p.n_fft)
     whole = np.zeros(p.n_fft, np.float32)
     whole[offset : offset + len(window)] = window
     spectrum = tf.signal.stft(
         waveform, p.n_fft, p.hop_length, p.n_fft, window_fn=lambda *_, **__: tf.constant(whole)
     )
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
-    mel = tf.matmul(power, tf.constant(reference.mel_matrix(p).astype(np.float32)))
+    mel = tf.matmul(power, tf.constant(librosa_features.mel_matrix(p).astype(np.float32)))
     return tf.math.log(tf.maximum(mel, p.floor)) * (10 / math.log(10))
 
 

@@ -21,7 +21,8 @@ from keras import layers, ops
 
 import claim
 import front_end as front_end_benchmark
-from pocketear import front_end, model
+from pocketear import model
+from pocketear.frontend import layer
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.arm64 import costliest
 from pocketear.phone.classes import phone_table
@@ -45,7 +46,7 @@ def architecture(name: str) -> tuple[bytes, FrontEndParams]:
     keras.utils.set_random_seed(PARAMS.seed)
     kind = {"mfcc_cnn": "mfcc"}.get(name, "log_mel")
     p = PARAMS.frontend.model_copy(update={"kind": kind})
-    count = front_end.n_coefficients(p)
+    count = layer.n_coefficients(p)
     mean, scale = np.zeros(count, np.float32), np.ones(count, np.float32)
     chosen = PARAMS.model.model_copy(update={"architecture": name})
     built = model.build(p, chosen, LABELS, model.Normalisation(mean, scale))

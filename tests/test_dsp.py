@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from pocketear import dsp, reference
 from pocketear.agreement import power_error, powers_of, probes, row_error
 from pocketear.base.errors import RunnerError
+from pocketear.frontend import librosa_features, numpy_fft
 from pocketear.params import FrontEndParams, load_params
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -34,8 +34,10 @@ def test_vectors(vector: dict) -> None:
     waveform = np.array(vector["waveform"], np.float32)
     wanted = np.array(vector["features"], np.float32)
     loudest = np.array(vector["loudest"])[:, None]
-    assert error(dsp.features(waveform[None], p)[0], wanted, loudest, p) <= vector["limit"]
-    assert error(reference.reference(waveform, p), wanted, loudest, p) <= 0.1 * vector["limit"]
+    assert error(numpy_fft.features(waveform[None], p)[0], wanted, loudest, p) <= vector["limit"]
+    assert (
+        error(librosa_features.reference(waveform, p), wanted, loudest, p) <= 0.1 * vector["limit"]
+    )
 
 
 @st.composite
@@ -62,21 +64,21 @@ def legal_params(draw: st.DrawFn) -> FrontEndParams:
 def test_any_legal_params_are_librosas(p: FrontEndParams) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # librosa's, of empty mels
-        mel = reference.mel_matrix(p)
+        mel = librosa_features.mel_matrix(p)
         assume(mel.any())
         windows = np.stack(list(probes(p, PARAMS.seed).values()))
-        for window, heard in zip(windows, dsp.features(windows, p), strict=True):
-            steps = reference.reference_steps(window, p)
+        for window, heard in zip(windows, numpy_fft.features(windows, p), strict=True):
+            steps = librosa_features.reference_steps(window, p)
             loudest = steps["power"].sum(axis=1, keepdims=True) * mel.max()
             assert error(heard, steps["features"], loudest, p) <= LIMIT
 
 
 def test_every_step_is_float32_and_librosas() -> None:
     noise = probes(DEFAULT, 3)["full-scale noise"]
-    steps = dsp.steps(noise[None], DEFAULT)
-    wanted = {"frames": reference.reference_frames(noise, DEFAULT)}
-    wanted |= reference.reference_steps(noise, DEFAULT)
-    assert list(steps) == list(dsp.STEPS) == list(wanted)
+    steps = numpy_fft.steps(noise[None], DEFAULT)
+    wanted = {"frames": librosa_features.reference_frames(noise, DEFAULT)}
+    wanted |= librosa_features.reference_steps(noise, DEFAULT)
+    assert list(steps) == list(numpy_fft.STEPS) == list(wanted)
     for name, values in wanted.items():
         assert steps[name].dtype == np.float32
         np.testing.assert_allclose(steps[name][0], values, atol=2e-6 * np.abs(values).max())
@@ -85,18 +87,18 @@ def test_every_step_is_float32_and_librosas() -> None:
 def test_digital_silence_is_the_floor() -> None:
     silence = np.zeros((1, DEFAULT.window_length), np.float32)
     floor = 10 * math.log10(DEFAULT.floor)
-    np.testing.assert_allclose(dsp.features(silence, DEFAULT), floor, atol=1e-5)
+    np.testing.assert_allclose(numpy_fft.features(silence, DEFAULT), floor, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_a_number_makes_its_window_nan_and_no_other(bad: float) -> None:
     windows = np.zeros((2, DEFAULT.window_length), np.float32)
     windows[0, -1] = bad  # in no whole frame
-    features = dsp.features(windows, DEFAULT)
+    features = numpy_fft.features(windows, DEFAULT)
     assert np.isnan(features[0]).all()
     assert np.isfinite(features[1]).all()
 
 
 def test_a_window_of_another_length_is_refused() -> None:
     with pytest.raises(RunnerError, match="a window of 999 samples, want 24000"):
-        dsp.features(np.zeros((1, 999), np.float32), DEFAULT)
+        numpy_fft.features(np.zeros((1, 999), np.float32), DEFAULT)

@@ -18,7 +18,7 @@ from pocketear.data.audio import load_waveform
 from pocketear.params import FrontEndParams, load_params
 
 keras = pytest.importorskip("keras")
-from pocketear import front_end, reference  # noqa: E402
+from pocketear.frontend import layer, librosa_features  # noqa: E402
 
 DEFAULT = load_params(ROOT / "params.yaml").frontend
 EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")
@@ -41,20 +41,20 @@ def sound(name: str, length: int, sample_rate: int = 16_000, seed: int = 7) -> n
 
 def error(heard: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
     """Of each mel power under a log-mel (frame, mel)."""
-    steps = reference.reference_steps(waveform, p)
-    loudest = steps["power"].sum(axis=1, keepdims=True) * reference.mel_matrix(p).max()
+    steps = librosa_features.reference_steps(waveform, p)
+    loudest = steps["power"].sum(axis=1, keepdims=True) * librosa_features.mel_matrix(p).max()
     return power_error(powers_of(heard, p), powers_of(steps["features"], p), loudest, p.floor)
 
 
 def hear(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
-    return np.asarray(front_end.FrontEnd(p, name="front_end")(waveforms))
+    return np.asarray(layer.FrontEnd(p, name="front_end")(waveforms))
 
 
 def assert_is_librosas(waveform: np.ndarray, p: FrontEndParams) -> None:
     """The layer agrees with librosa on one window, as float32 can."""
     heard = hear(waveform[None], p)
-    expected = reference.reference(waveform, p)
-    shape = (front_end.n_frames(p), front_end.n_coefficients(p))
+    expected = librosa_features.reference(waveform, p)
+    shape = (layer.n_frames(p), layer.n_coefficients(p))
     assert heard.shape == (1, *shape) and expected.shape == shape
     if p.kind == "mfcc":
         return np.testing.assert_allclose(heard[0], expected, atol=2e-2, rtol=1e-4)
@@ -95,7 +95,7 @@ def legal_params(draw: st.DrawFn) -> FrontEndParams:
 def test_any_legal_params_are_librosas(p: FrontEndParams, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # librosa's, of empty mels
-        assume(reference.mel_matrix(p).any())
+        assume(librosa_features.mel_matrix(p).any())
         assert_is_librosas(sound(name, p.window_length, p.sample_rate), p)
 
 
@@ -107,7 +107,10 @@ def test_extremes_at_the_projects_params(name: str) -> None:
 @pytest.mark.parametrize("name", ["silence", "noise", "whisper", "impulse"])
 def test_broadband_power_is_within_1e_4_and_a_thousandth_of_a_decibel(name: str) -> None:
     waveform = sound(name, DEFAULT.window_length)
-    heard, expected = hear(waveform[None], DEFAULT)[0], reference.reference(waveform, DEFAULT)
+    heard, expected = (
+        hear(waveform[None], DEFAULT)[0],
+        librosa_features.reference(waveform, DEFAULT),
+    )
     ratio = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT)
     assert np.abs(ratio - 1).max() <= RELATIVE
     assert np.abs(heard - expected).max() <= 1e-3
@@ -125,7 +128,7 @@ def test_real_recordings(esc10: Path) -> None:
         waveform = load_waveform(path, DEFAULT.sample_rate)[: DEFAULT.window_length]
         windows.append(np.pad(waveform, (0, DEFAULT.window_length - len(waveform))))
     heard = hear(np.stack(windows), DEFAULT)
-    expected = np.stack([reference.reference(window, DEFAULT) for window in windows])
+    expected = np.stack([librosa_features.reference(window, DEFAULT) for window in windows])
     worst = [error(own, window, DEFAULT).max() for own, window in zip(heard, windows, strict=True)]
     assert max(worst) <= RELATIVE, paths[int(np.argmax(worst))]
     own = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT) - 1
@@ -146,7 +149,7 @@ def test_a_waveform_of_another_length_is_refused() -> None:
 
 def as_model(p: FrontEndParams) -> keras.Model:
     waveform = keras.Input((p.window_length,), name="waveform")
-    return keras.Model(waveform, front_end.FrontEnd(p, name="front_end")(waveform))
+    return keras.Model(waveform, layer.FrontEnd(p, name="front_end")(waveform))
 
 
 def test_a_saved_layer_is_the_same_layer(tmp_path: Path) -> None:
@@ -170,19 +173,21 @@ CASES = [
 def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
     """Relative to the largest value: what is quiet beside it is for the parity gate."""
     waveform = sound(name, p.window_length)
-    steps = front_end.FrontEnd(p, name="front_end").steps(waveform[None])
-    tensors = {scope: np.asarray(steps[scope]) for scope in front_end.SCOPES}
-    found = front_end.in_librosas_layout(tensors, p)
-    expected = reference.reference_steps(waveform, p)
+    steps = layer.FrontEnd(p, name="front_end").steps(waveform[None])
+    tensors = {scope: np.asarray(steps[scope]) for scope in layer.SCOPES}
+    found = layer.in_librosas_layout(tensors, p)
+    expected = librosa_features.reference_steps(waveform, p)
     heard = {
-        "frames": reference.reference_frames(waveform, p),
-        "power": expected["power"][:, front_end.heard_bins(p)],
+        "frames": librosa_features.reference_frames(waveform, p),
+        "power": expected["power"][:, layer.heard_bins(p)],
         "mel": expected["mel"],
     }
     assert set(found) == set(heard)
     for step, values in heard.items():
         np.testing.assert_allclose(found[step][0], values, rtol=0, atol=2e-6 * values.max())
-    assert set(np.flatnonzero(reference.mel_matrix(p).any(axis=1))) <= set(front_end.heard_bins(p))
+    assert set(np.flatnonzero(librosa_features.mel_matrix(p).any(axis=1))) <= set(
+        layer.heard_bins(p)
+    )
 
 
 @pytest.mark.parametrize("p", CASES)
@@ -204,8 +209,8 @@ def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> N
         found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
         np.testing.assert_allclose(found, hear(window, p), atol=2e-2, rtol=1e-4)
     tensors = litert_tensors(path)(window)  # of the last extreme
-    assert set(tensors) == set(front_end.SCOPES)
-    steps = front_end.FrontEnd(p, name="front_end").steps(window)
+    assert set(tensors) == set(layer.SCOPES)
+    steps = layer.FrontEnd(p, name="front_end").steps(window)
     for scope, values in tensors.items():
         kept = np.asarray(steps[scope])
         np.testing.assert_allclose(values.reshape(kept.shape), kept, rtol=1e-4, atol=1e-4)

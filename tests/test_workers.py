@@ -194,7 +194,7 @@ def test_when_the_scheduler_is_gone_one_line_says_so(
 
 def test_a_worker_with_other_code_is_refused(project: Path, start: Start, scheduler: str) -> None:
     shutil.copytree(ROOT / "src", project / "src")
-    reference = project / "src/pocketear/reference.py"
+    reference = project / "src/pocketear/frontend/librosa_features.py"
     reference.write_text(reference.read_text() + "# a change\n")
     start_worker(start, scheduler, source=project / "src")
     with (

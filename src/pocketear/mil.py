@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import dsp
 from pocketear.base.arrays import Scores, Waveform, WindowBatch
 from pocketear.base.errors import RunnerError
+from pocketear.frontend import numpy_fft
 from pocketear.mil_operations import OPERATIONS
 from pocketear.model_file import CARD, card_from
 from pocketear.params import FrontEndParams
@@ -80,7 +80,7 @@ class SoundInput(NamedTuple):
         """What the program is given for a window: name -> array."""
         if self.frontend is None:
             return {self.name: window}
-        return {self.name: dsp.features(window[None], self.frontend)[0]}
+        return {self.name: numpy_fft.features(window[None], self.frontend)[0]}
 
 
 def import_coremltools() -> Any:
@@ -212,7 +212,7 @@ def _frontend(program: Program) -> FrontEndParams:
     try:
         card = card_from(program.metadata.get(CARD, ""))
         frontend = FrontEndParams.model_validate(card.frontend)
-        made = dsp.features(np.zeros((1, card.window_length), np.float32), frontend).shape[1:]
+        made = numpy_fft.features(np.zeros((1, card.window_length), np.float32), frontend).shape[1:]
     except (RunnerError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunnerError(f"{program.path}: no front-end for its features: {reason}") from error

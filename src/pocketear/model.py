@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pocketear.base.errors import ParamsError
 from pocketear.base.files import read_zip, write_zip
-from pocketear.front_end import FrontEnd
+from pocketear.frontend.layer import FrontEnd
 from pocketear.params import FrontEndParams, ModelParams
 
 _SIMD = 8  # channels are a multiple of what phones compute at once

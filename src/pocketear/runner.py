@@ -46,7 +46,7 @@ def load_keras(path: Path) -> Any:
     """
     import keras  # 9 s
 
-    from pocketear import front_end  # noqa: F401  registers the FrontEnd layer
+    from pocketear.frontend import layer  # noqa: F401  registers the FrontEnd layer
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -151,7 +151,8 @@ def mil_runner(path: Path) -> Runner:
 
 def mil_tensors(path: Path) -> TensorRunner:
     """The program's own values; those that it computes in fp16 are rounded to it."""
-    from pocketear import dsp, mil
+    from pocketear import mil
+    from pocketear.frontend import numpy_fft
 
     program = mil.load_program(path)
     source, wanted = mil.sound_input(program), _named(program.tensors)
@@ -160,7 +161,7 @@ def mil_tensors(path: Path) -> TensorRunner:
         keep = tuple(wanted.values())
         rows = [mil.evaluate(program, source.of(window), keep) for window in windows]
         tensors = {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
-        return tensors | (dsp.steps(windows, source.frontend) if source.frontend else {})
+        return tensors | (numpy_fft.steps(windows, source.frontend) if source.frontend else {})
 
     return run
 
@@ -171,9 +172,9 @@ def _named(tensors: Iterable[str]) -> dict[str, str]:
     A converter numbers names, writes / as _, and joins the names of ops that it joins with ;
     a tensor counts as its scope's only if every op in it does.
     """
-    from pocketear import front_end
+    from pocketear.frontend import layer
 
-    scopes = {name: rf"{FRONT_END}(_\d+)?[/_]{name}[/_]" for name in front_end.SCOPES}
+    scopes = {name: rf"{FRONT_END}(_\d+)?[/_]{name}[/_]" for name in layer.SCOPES}
     layers = {name: rf"[/_]{name}(_\d+)?[/_]" for name in (FEATURES, LOGITS)}
     found = {}
     for tensor in tensors:

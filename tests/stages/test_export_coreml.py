@@ -143,7 +143,7 @@ def test_real_sounds_score_as_in_keras(exported, keras_scores, real_windows, var
 
 def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
     """It counts in fp32 with exact constants also where the network does not."""
-    from pocketear.reference import reference
+    from pocketear.frontend.librosa_features import reference
     from pocketear.runner import mil_tensors
 
     windows = extremes()
@@ -207,9 +207,9 @@ def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(
 
 
 def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
-    from pocketear import front_end
+    from pocketear.frontend import layer as layer_
 
-    shape = [front_end.n_frames(PARAMS.frontend), _MELS]
+    shape = [layer_.n_frames(PARAMS.frontend), _MELS]
     for variant, path in networks.items():
         found = specification(path)
         (source,) = found.description.input

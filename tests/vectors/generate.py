@@ -32,10 +32,10 @@ import numpy as np
 
 from pocketear.agreement import probes
 from pocketear.base.errors import RunnerError
+from pocketear.frontend.librosa_features import mel_matrix, reference_steps
 from pocketear.listener import Listener, WindowBuffer
 from pocketear.model_file import card_from, card_json, settings_from, write_card
 from pocketear.params import FrontEndParams
-from pocketear.reference import mel_matrix, reference_steps
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))

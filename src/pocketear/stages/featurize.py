@@ -24,8 +24,8 @@ from pocketear.data.audio import from_int16
 from pocketear.data.cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
 from pocketear.data.clips import read_clips
 from pocketear.data.workers import Cluster, Here, open_workers
+from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params
-from pocketear.reference import reference
 
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear import dsp, front_end
 from pocketear.agreement import PROBES, power_error, powers_of, probes, row_error, snr_db
 from pocketear.base import process
 from pocketear.base.arrays import FeatureBatch, WindowBatch
@@ -23,8 +22,9 @@ from pocketear.base.files import replacing
 from pocketear.base.progress import track
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.frontend import layer, numpy_fft
+from pocketear.frontend.librosa_features import mel_matrix, reference_frames, reference_steps
 from pocketear.params import FrontEndParams, Params, load_params
-from pocketear.reference import mel_matrix, reference_frames, reference_steps
 from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
 
 FRONT_END = ("frames", "power", "mel", "features")
@@ -96,7 +96,7 @@ def librosas(windows: WindowBatch, p: FrontEndParams) -> Expected:
     ]
     steps = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
     whole = steps["power"].sum(axis=-1, keepdims=True)
-    return Expected({**steps, "power": steps["power"][..., front_end.heard_bins(p)]}, whole)
+    return Expected({**steps, "power": steps["power"][..., layer.heard_bins(p)]}, whole)
 
 
 def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) -> Steps:
@@ -105,14 +105,14 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
     raises: RunnerError if it cannot be run
     """
     tensors = open_tensor_runner(path)(windows)
-    if dsp.FRAMES in tensors:  # computed outside the graph
-        steps = {step: tensors[step] for step in (dsp.FRAMES, dsp.MEL)}
-        steps[dsp.POWER] = tensors[dsp.POWER][..., front_end.heard_bins(p)]
+    if numpy_fft.FRAMES in tensors:  # computed outside the graph
+        steps = {step: tensors[step] for step in (numpy_fft.FRAMES, numpy_fft.MEL)}
+        steps[numpy_fft.POWER] = tensors[numpy_fft.POWER][..., layer.heard_bins(p)]
     else:
-        scopes = {scope: tensors[scope] for scope in front_end.SCOPES if scope in tensors}
-        steps = front_end.in_librosas_layout(scopes, p)
+        scopes = {scope: tensors[scope] for scope in layer.SCOPES if scope in tensors}
+        steps = layer.in_librosas_layout(scopes, p)
     if FEATURES in tensors:
-        shape = (len(windows), front_end.n_frames(p), front_end.n_coefficients(p))
+        shape = (len(windows), layer.n_frames(p), layer.n_coefficients(p))
         steps["features"] = tensors[FEATURES].reshape(shape) * store.scale + store.mean
     if LOGITS in tensors:
         steps["logits"] = tensors[LOGITS].reshape(len(windows), -1)

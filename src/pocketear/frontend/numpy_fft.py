@@ -10,8 +10,8 @@ import numpy as np
 
 from pocketear.base.arrays import FeatureBatch, WindowBatch
 from pocketear.base.errors import RunnerError
+from pocketear.frontend.librosa_features import dct_matrix, hann, mel_matrix
 from pocketear.params import FrontEndParams
-from pocketear.reference import dct_matrix, hann, mel_matrix
 
 FRAMES, POWER, MEL, FEATURES = STEPS = ("frames", "power", "mel", "features")
 

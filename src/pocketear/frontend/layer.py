@@ -34,8 +34,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import FeatureBatch
+from pocketear.frontend.librosa_features import Matrix, dct_matrix, hann, mel_matrix
 from pocketear.params import FrontEndParams
-from pocketear.reference import Matrix, dct_matrix, hann, mel_matrix
 
 Constant = NDArray[np.float32]  # what the graph holds of a matrix
 

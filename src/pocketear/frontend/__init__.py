@@ -1,0 +1,1 @@
+"""frontend: a waveform enters; log-mel or MFCC leaves."""
