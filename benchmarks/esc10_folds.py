@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 import claim
-from pocketear import model
 from pocketear.params import load_params
+from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
 
 RESULTS = ROOT / "reports/crossvalidation"
@@ -59,12 +59,12 @@ def recalls() -> dict[str, float]:
 def network_size(labels: int) -> dict[str, int]:
     """Weights that are trained, and multiply-adds behind the front-end."""
     params = load_params(ROOT / "params.yaml")
-    constants = model.Normalisation(*np.ones((2, params.frontend.n_mels), np.float32))
+    constants = network.Normalisation(*np.ones((2, params.frontend.n_mels), np.float32))
     names = tuple(f"label_{number}" for number in range(labels))
-    whole = model.build(params.frontend, params.model, names, constants)
+    whole = network.build(params.frontend, params.model, names, constants)
     return {
         "params": sum(math.prod(weight.shape) for weight in whole.trainable_variables),
-        "macs_per_window": model.multiply_adds(whole),
+        "macs_per_window": network.multiply_adds(whole),
     }
 
 

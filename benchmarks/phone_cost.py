@@ -21,7 +21,6 @@ from keras import layers, ops
 
 import claim
 import front_end as front_end_benchmark
-from pocketear import model
 from pocketear.frontend import layer
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.arm64 import costliest
@@ -33,6 +32,7 @@ from pocketear.phone.harness import Job, count_run
 from pocketear.phone.reference import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
 from pocketear.stages.export_litert import convert, quantise
+from pocketear.training import network as network_
 
 RUNS = 20
 HOSTS = {"a53": ("cortex-a53", "cortex-a57"), "a76": ("cortex-a76", "neoverse-n1")}
@@ -49,7 +49,7 @@ def architecture(name: str) -> tuple[bytes, FrontEndParams]:
     count = layer.n_coefficients(p)
     mean, scale = np.zeros(count, np.float32), np.ones(count, np.float32)
     chosen = PARAMS.model.model_copy(update={"architecture": name})
-    built = model.build(p, chosen, LABELS, model.Normalisation(mean, scale))
+    built = network_.build(p, chosen, LABELS, network_.Normalisation(mean, scale))
     return quantise(convert(built), probe_windows(p.window_length)), p
 
 
@@ -107,7 +107,7 @@ def class_row(counts: Counts, path: Path, name: str, seconds: float) -> dict[str
 def architectures(tools: Tools, folder: Path) -> dict[str, Any]:
     """The product's own networks, with what listening costs and the front-end's multiply-adds."""
     rows = {}
-    for name in model.NETWORKS:
+    for name in network_.NETWORKS:
         content, p = architecture(name)
         path = folder / f"{name}.tflite"
         path.write_bytes(content)

@@ -53,17 +53,17 @@ def _featurize() -> None:
 def _build() -> None:
     import keras
 
-    from pocketear import model
     from pocketear.data.clips import known_labels
     from pocketear.data.store import open_store
     from pocketear.params import load_params
     from pocketear.stages import train
+    from pocketear.training import network
 
     params, store = load_params(), open_store(Path("data/features"))
     labels = known_labels(store.index, ())
     keras.utils.set_random_seed(1)
-    normalisation = model.Normalisation(store.mean, store.scale)
-    built = model.build(params.frontend, params.model, labels, normalisation)
+    normalisation = network.Normalisation(store.mean, store.scale)
+    built = network.build(params.frontend, params.model, labels, normalisation)
     Path("models").mkdir()
     train.write_model(built, labels, Path("models/keras"))
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketear import augment
 from pocketear.params import AugmentParams
+from pocketear.training import augment
 
 LENGTH = 4_000
 PLAIN = AugmentParams(mix_share=0.0, speed=0.0, gain_db=0.0, response_db=0.0, shift=False)

@@ -8,11 +8,11 @@ def test_a_stages_hash_is_of_what_it_imports_and_of_nothing_else(
 ) -> None:
     monkeypatch.setattr(fingerprint, "_PACKAGE", tmp_path / "pocketear")
     files = {
-        "stages/train.py": "from pocketear.model import build\n",
+        "stages/train.py": "from pocketear.training.network import build\n",
         "model.py": "def build():\n    from pocketear import windows\n",
         "windows.py": "WINDOW = 1\n",
         "errors.py": "",
-        "report.py": "import pocketear.model\n",
+        "report.py": "import pocketear.training.network\n",
     }
     for name, text in files.items():
         (tmp_path / "pocketear" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -18,16 +18,16 @@ MFCC = PARAMS.frontend.model_copy(update={"kind": "mfcc"})
 def made(architecture: str = "log_mel_cnn", width: float = 1.0, frontend=PARAMS.frontend):
     import keras
 
-    from pocketear import model
+    from pocketear.training import network
 
     frontend = MFCC if architecture == "mfcc_cnn" else frontend
     coefficients = frontend.n_mfcc if frontend.kind == "mfcc" else frontend.n_mels
-    constants = model.Normalisation(
+    constants = network.Normalisation(
         np.full(coefficients, -30, np.float32), np.full(coefficients, 12, np.float32)
     )
     params = PARAMS.model.model_copy(update={"architecture": architecture, "width": width})
     keras.utils.set_random_seed(1)
-    return model.build(frontend, params, LABELS, constants)
+    return network.build(frontend, params, LABELS, constants)
 
 
 @pytest.mark.parametrize("architecture", ["log_mel_cnn", "mfcc_cnn"])
@@ -43,16 +43,16 @@ def test_sound_goes_in_and_probabilities_come_out(architecture: str) -> None:
 
 
 def test_the_default_network_fits_a_small_phone() -> None:
-    from pocketear import model
+    from pocketear.training import network
 
     whole = made()
     assert sum(math.prod(weight.shape) for weight in whole.trainable_variables) <= 131_000
-    assert model.multiply_adds(whole) <= 25_000_000
+    assert network.multiply_adds(whole) <= 25_000_000
 
 
 def test_multiply_adds_are_those_counted_by_hand() -> None:
     """74 frames of 64 mels: mels halved by a stride, then both by pools, less a last odd one."""
-    from pocketear import model
+    from pocketear.training import network
 
     frontend = PARAMS.frontend.model_copy(update={"hop_length": 320, "window_length": 24_000})
     by_hand = (
@@ -62,7 +62,7 @@ def test_multiply_adds_are_those_counted_by_hand() -> None:
         + (9 * 4) * 9 * (48 * 64 + 64 * 64)
         + 64 * 3
     )
-    assert model.multiply_adds(made(frontend=frontend)) == by_hand == 21_886_144
+    assert network.multiply_adds(made(frontend=frontend)) == by_hand == 21_886_144
 
 
 def test_width_scales_every_convolution_in_steps_that_phones_like() -> None:
@@ -89,21 +89,21 @@ def test_features_reach_the_network_normalised() -> None:
 
 
 def test_an_architecture_for_other_features_is_refused_with_both_names() -> None:
-    from pocketear import model
+    from pocketear.training import network
 
     params = PARAMS.model.model_copy(update={"architecture": "mfcc_cnn"})
     with pytest.raises(ParamsError, match="mfcc_cnn hears mfcc, but frontend"):
-        model.build(PARAMS.frontend, params, LABELS, model.Normalisation(*np.ones((2, 64))))
+        network.build(PARAMS.frontend, params, LABELS, network.Normalisation(*np.ones((2, 64))))
 
 
 def test_a_saved_model_is_the_same_bytes_and_loads_in_safe_mode(tmp_path: Path) -> None:
     import keras
 
-    from pocketear import model
+    from pocketear.training import network
 
     whole = made()
-    model.save(whole, tmp_path / "a.keras")
-    model.save(made(), tmp_path / "b.keras")  # another object, from the same seed
+    network.save(whole, tmp_path / "a.keras")
+    network.save(made(), tmp_path / "b.keras")  # another object, from the same seed
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     loaded = keras.saving.load_model(tmp_path / "a.keras", compile=False, safe_mode=True)
     window = np.random.default_rng(2).uniform(-1, 1, (1, PARAMS.frontend.window_length))

@@ -10,7 +10,7 @@ from conftest import ROOT
 UPDATES = """
 import keras, numpy as np, tensorflow as tf
 from two_devices import split_processor
-from pocketear.strategy import open_strategy, updater
+from pocketear.training.distribution import open_strategy, updater
 
 split_processor()
 tf.config.experimental.enable_op_determinism()

@@ -34,10 +34,10 @@ def build():
     """The project's model, normalising as a trained one does, never two channels alike."""
     import keras
 
-    from pocketear import model
+    from pocketear.training import network
 
     keras.utils.set_random_seed(11)
-    whole = model.build(PARAMS.frontend, PARAMS.model, LABELS, model.Normalisation(MEAN, SCALE))
+    whole = network.build(PARAMS.frontend, PARAMS.model, LABELS, network.Normalisation(MEAN, SCALE))
     rng = np.random.default_rng(12)
     norms = [x for x in whole.layers if isinstance(x, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -53,13 +53,13 @@ def build():
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A project folder with what the stage reads."""
-    from pocketear import model
+    from pocketear.training import network
 
     root = tmp_path_factory.mktemp("project")
     (root / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     keras = root / "models" / "keras"
     keras.mkdir(parents=True)
-    model.save(build(), keras / "model.keras")
+    network.save(build(), keras / "model.keras")
     card = card_for(PARAMS, LABELS, LISTENER, "fp32", {"dataset": "5f70bf18"})
     (root / "card.json").write_text(card_json(card), encoding="utf-8")
     return root

@@ -19,7 +19,7 @@ from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.params import load_params
 from pocketear.stages import featurize, train
-from pocketear.strategy import open_strategy
+from pocketear.training.distribution import open_strategy
 from tables import clip_table
 
 LABELS = ("high", "low", "noise")
@@ -60,7 +60,7 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
     """A model fitted without augmentation. returns: it, its history, what on_epoch was told"""
     import keras
 
-    from pocketear import model
+    from pocketear.training import network
 
     keras.utils.set_random_seed(0)
     params = load_params()
@@ -73,8 +73,8 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
             "shift": False,
         }
     )
-    constants = model.Normalisation(store.mean, store.scale)
-    whole = model.build(params.frontend, params.model, LABELS, constants)
+    constants = network.Normalisation(store.mean, store.scale)
+    whole = network.build(params.frontend, params.model, LABELS, constants)
     told: list[dict[str, float]] = []
     history = train.fit(
         whole,

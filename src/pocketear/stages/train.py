@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear import augment, model, tracking
+from pocketear import tracking
 from pocketear.base import process
 from pocketear.base.arrays import FeatureBatch, Scores, Waveform
 from pocketear.base.errors import DataError, ParamsError
@@ -31,7 +31,9 @@ from pocketear.data.clips import known_labels, write_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.params import AugmentParams, TrainParams, load_params
-from pocketear.strategy import Update, is_chief, open_strategy, updater
+from pocketear.training import augment
+from pocketear.training import network as network_
+from pocketear.training.distribution import Update, is_chief, open_strategy, updater
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises
@@ -129,7 +131,7 @@ def fit(
 def write_model(whole: Any, labels: tuple[str, ...], folder: Path) -> None:
     """Write model.keras, labels.txt and the hash of the code that made them to a new folder."""
     folder.mkdir()
-    model.save(whole, folder / "model.keras")
+    network_.save(whole, folder / "model.keras")
     write_labels(labels, folder / "labels.txt")
     (folder / "code.sha256").write_text(code_hash("train") + "\n")
 
@@ -229,7 +231,7 @@ def tell(epochs: int) -> OnEpoch:
 def summary(whole: Any, history: pd.DataFrame) -> str:
     """What was made, in a line."""
     weights = sum(math.prod(weight.shape) for weight in whole.trainable_variables)
-    millions = model.multiply_adds(whole) / 1e6
+    millions = network_.multiply_adds(whole) / 1e6
     size = f"{weights} parameters, {millions:.1f} million multiply-adds a window"
     return f"{len(history)} epochs; {size}"
 
@@ -242,9 +244,9 @@ def main(features: Path, out: Path, report: Path) -> None:
     store = open_store(features)
     labels = known_labels(store.index, params.data.labels)
     train, val = (side_of(store, split, labels) for split in ("train", "val"))
-    constants = model.Normalisation(store.mean, store.scale)
+    constants = network_.Normalisation(store.mean, store.scale)
     with strategy.scope():
-        whole = model.build(
+        whole = network_.build(
             params.frontend, params.model, labels, constants,
             synchronized=strategy.num_replicas_in_sync > 1,
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""training: waveforms and labels enter; a fitted network leaves."""
