@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from claim import publish
-from pocketear import mil
 from pocketear.agreement import probes
 from pocketear.base import process
 from pocketear.params import load_params
-from pocketear.runner import open_runner
+from pocketear.runtimes import coreml
+from pocketear.runtimes.runner import open_runner
 from pocketear.stages import export_coreml
 from project import scratch_project
 
@@ -29,7 +29,7 @@ def main() -> None:
 
     def compared(folder: Path, ending: str) -> dict[str, dict[str, float]]:
         return {
-            path.stem + ending: mil.compare_on_apple(path, windows, expected)
+            path.stem + ending: coreml.compare_on_apple(path, windows, expected)
             for path in sorted(folder.glob("*.mlpackage"))
         }
 

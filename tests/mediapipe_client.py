@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pocketear.model_file import ModelCard
+from pocketear.runtimes.card import ModelCard
 
 
 def mediapipe_classifier(file: Path, **more: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from pocketear.cli import COMMANDS, make_parser
-from pocketear.model_file import write_card
+from pocketear.runtimes.card import write_card
 from reported_project import write_reported
 from tiny_model import tiny_card, tiny_tflite
 

@@ -19,8 +19,8 @@ from pocketear.data.audio import load_waveform
 from pocketear.demo import server
 from pocketear.demo.assets import client_folder
 from pocketear.listener import listen
-from pocketear.model_file import write_card
-from pocketear.runner import litert_runner
+from pocketear.runtimes.card import write_card
+from pocketear.runtimes.runner import litert_runner
 from pocketear.shipped import open_model
 from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 

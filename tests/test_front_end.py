@@ -193,7 +193,7 @@ def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
 @pytest.mark.parametrize("p", CASES)
 def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> None:
     """LiteRT: builtin ops only, all under the layer's name, float32's own rounding apart."""
-    from pocketear.runner import litert_tensors
+    from pocketear.runtimes.runner import litert_tensors
     from pocketear.stages.export_litert import convert
 
     path = tmp_path / "front_end.tflite"
@@ -225,9 +225,9 @@ def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> N
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path) -> None:
     """In fp32 the features themselves; wholly in fp16, which nobody ships, never infinite."""
-    from pocketear import mil
+    from pocketear.runtimes import coreml
 
-    ct = mil.import_coremltools()
+    ct = coreml.import_coremltools()
     from pocketear.stages.export_coreml import freeze
 
     kinds = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
@@ -238,10 +238,10 @@ def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path)
         skip_model_load=True,
     )  # fmt: skip
     package.save(str(tmp_path / "front_end.mlpackage"))
-    program = mil.load_program(tmp_path / "front_end.mlpackage")
+    program = coreml.load_program(tmp_path / "front_end.mlpackage")
     for name in EXTREMES:
         window = sound(name, DEFAULT.window_length)
-        (found,) = mil.evaluate(program, {"audioSamples": window}).values()
+        (found,) = coreml.evaluate(program, {"audioSamples": window}).values()
         assert np.isfinite(found).all()
         if precision == "fp32":
             np.testing.assert_allclose(found, hear(window[None], DEFAULT), atol=2e-2)

@@ -12,8 +12,8 @@ from pocketear.base.errors import RunnerError
 from pocketear.data.audio import load_waveform
 from pocketear.data.windows import cut_windows
 from pocketear.listener import Event, Listener, WindowBuffer, listen
-from pocketear.model_file import settings_from, write_card
-from pocketear.runner import litert_runner
+from pocketear.runtimes.card import settings_from, write_card
+from pocketear.runtimes.runner import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 VECTORS = Path(__file__).parent / "vectors"

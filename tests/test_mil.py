@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import mil_cases
-from pocketear import mil
 from pocketear.base.errors import RunnerError
+from pocketear.runtimes import coreml
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
@@ -17,7 +17,7 @@ INPUTS = tuple(mil_cases.INPUTS.values())
 
 @pytest.fixture(scope="module")
 def ct():
-    return mil.import_coremltools()
+    return coreml.import_coremltools()
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def package(ct, mb, path, build, shapes, **options):
 
 
 def run(path, *inputs):
-    program = mil.load_program(path)
-    outputs = mil.evaluate(program, dict(zip(program.inputs, inputs, strict=True)))
+    program = coreml.load_program(path)
+    outputs = coreml.evaluate(program, dict(zip(program.inputs, inputs, strict=True)))
     return [outputs[name] for name in program.outputs]
 
 
@@ -85,8 +85,8 @@ def test_every_op_that_is_covered_has_a_case(ct, every_case):
     program = ct.models.MLModel(str(every_case), skip_model_load=True).get_spec().mlProgram
     function = program.functions["main"]
     tried = {op.type for op in function.block_specializations[function.opset].operations}
-    elsewhere = {"classify"} | {op for op in mil.COVERED if op.startswith("constexpr_")}
-    assert tried == mil.COVERED - elsewhere
+    elsewhere = {"classify"} | {op for op in coreml.COVERED if op.startswith("constexpr_")}
+    assert tried == coreml.COVERED - elsewhere
 
 
 def test_intermediate_tensors_can_be_asked_for(ct, mb, tmp_path):
@@ -94,20 +94,20 @@ def test_intermediate_tensors_can_be_asked_for(ct, mb, tmp_path):
         return mb.square(x=mb.add(x=x, y=1.0, name="my_layer_add"), name="squared")
 
     package(ct, mb, tmp_path / "x.mlpackage", build, [(3,)])
-    program = mil.load_program(tmp_path / "x.mlpackage")
+    program = coreml.load_program(tmp_path / "x.mlpackage")
     (name,) = (name for name in program.tensors if "my_layer" in name)
-    outputs = mil.evaluate(program, {"first": np.array([0.0, 1.0, 2.0])}, keep=(name,))
+    outputs = coreml.evaluate(program, {"first": np.array([0.0, 1.0, 2.0])}, keep=(name,))
     np.testing.assert_array_equal(outputs[name], [1, 2, 3])
     np.testing.assert_array_equal(outputs["squared"], [1, 4, 9])
     with pytest.raises(RunnerError, match="computes no tensor 'nothing'"):
-        mil.evaluate(program, {"first": np.zeros(3)}, keep=("nothing",))
+        coreml.evaluate(program, {"first": np.zeros(3)}, keep=("nothing",))
 
 
 def test_an_evaluation_leaves_nothing_behind_for_the_next(every_case):
     first = run(every_case, *INPUTS)
-    program = mil.load_program(every_case)
+    program = coreml.load_program(every_case)
     for inputs in ([np.zeros_like(x) for x in INPUTS], INPUTS):
-        outputs = mil.evaluate(program, dict(zip(program.inputs, inputs, strict=True)))
+        outputs = coreml.evaluate(program, dict(zip(program.inputs, inputs, strict=True)))
     for name, expected in zip(program.outputs, first, strict=True):
         np.testing.assert_array_equal(outputs[name], expected)
 
@@ -205,11 +205,11 @@ def test_a_classifier_says_label_and_probabilities_as_core_ml_does(classifier):
     path, weight = classifier
     windows = np.random.default_rng(2).uniform(-1, 1, (5, 1_000)).astype(np.float32)
     expected = tf.nn.softmax(windows @ weight.T).numpy()
-    np.testing.assert_allclose(mil.windows_runner(path)(windows), expected, atol=1e-6)
-    assert mil.windows_runner(path)(windows[:0]).shape == (0, 3)
+    np.testing.assert_allclose(coreml.windows_runner(path)(windows), expected, atol=1e-6)
+    assert coreml.windows_runner(path)(windows[:0]).shape == (0, 3)
 
-    program = mil.load_program(path)
-    outputs = mil.evaluate(program, {"first": windows[0]})
+    program = coreml.load_program(path)
+    outputs = coreml.evaluate(program, {"first": windows[0]})
     assert program.labels == ("b", "a", "c")
     assert outputs["classLabel"] == program.labels[expected[0].argmax()]
     assert list(outputs[program.probabilities]) == ["b", "a", "c"]
@@ -217,15 +217,15 @@ def test_a_classifier_says_label_and_probabilities_as_core_ml_does(classifier):
 
 def test_a_program_that_is_no_sound_classifier_is_refused_as_runner(every_case):
     with pytest.raises(RunnerError, match="want one waveform or features in, label prob"):
-        mil.windows_runner(every_case)
+        coreml.windows_runner(every_case)
 
 
 def test_an_input_of_another_shape_or_name_is_refused(classifier):
-    program = mil.load_program(classifier[0])
+    program = coreml.load_program(classifier[0])
     with pytest.raises(RunnerError, match=r"takes \{'first': \(1000,\)\}, was given"):
-        mil.evaluate(program, {"first": np.zeros(999)})
+        coreml.evaluate(program, {"first": np.zeros(999)})
     with pytest.raises(RunnerError, match=r"was given \{'waveform'"):
-        mil.evaluate(program, {"waveform": np.zeros(1_000)})
+        coreml.evaluate(program, {"waveform": np.zeros(1_000)})
 
 
 def shorten(path, share):
@@ -255,7 +255,7 @@ def test_a_damaged_package_is_refused_in_one_line(classifier, damage):
     spoil, message = DAMAGES[damage]
     spoil(path)
     with pytest.raises(RunnerError) as caught:
-        mil.load_program(path)
+        coreml.load_program(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
@@ -281,21 +281,21 @@ def test_an_op_that_is_not_covered_is_named(ct, mb, tmp_path):
         ct, mb, path, lambda x: mb.conv_transpose(x=x, weight=weight, name="up"), [(1, 4, 5, 5)]
     )
     with pytest.raises(RunnerError, match=r"the op conv_transpose \(up\) is not covered"):
-        mil.load_program(path)
+        coreml.load_program(path)
 
 
 def test_an_op_that_nobody_knows_is_named(ct, classifier):
     path = classifier[0]
     edited(ct, path, lambda s: setattr(first_operation(s, "softmax"), "type", "hardmax"))
     with pytest.raises(RunnerError, match="the op hardmax"):
-        mil.load_program(path)
+        coreml.load_program(path)
 
 
 def test_weights_of_a_kind_that_is_not_covered_are_named(ct, classifier):
     path = classifier[0]
     edited(ct, path, lambda s: setattr(first_operation(s, "const"), "type", "constexpr_zip"))
     with pytest.raises(RunnerError, match="the op constexpr_zip"):
-        mil.load_program(path)
+        coreml.load_program(path)
 
 
 def test_a_variant_of_an_op_that_is_not_covered_is_named(ct, mb, tmp_path):
@@ -313,19 +313,19 @@ def test_a_model_that_is_no_ml_program_is_refused(ct, classifier):
     path = classifier[0]
     edited(ct, path, lambda s: s.neuralNetwork.SetInParent())
     with pytest.raises(RunnerError, match="holds a neuralNetwork, want an ML Program"):
-        mil.load_program(path)
+        coreml.load_program(path)
 
 
 def test_off_macos_apples_runtime_is_refused_in_one_line(classifier, monkeypatch):
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     with pytest.raises(RunnerError, match="Core ML itself runs on macOS only"):
-        mil.compare_on_apple(classifier[0], np.zeros((1, 1_000)), np.zeros((1, 3)))
+        coreml.compare_on_apple(classifier[0], np.zeros((1, 1_000)), np.zeros((1, 3)))
 
 
 @pytest.mark.skipif(platform.system() != "Darwin", reason="Core ML itself runs on macOS only")
 def test_on_macos_apples_runtime_agrees(classifier):
     windows = np.random.default_rng(3).uniform(-1, 1, (5, 1_000)).astype(np.float32)
-    expected = mil.windows_runner(classifier[0])(windows)
-    figures = mil.compare_on_apple(classifier[0], windows, expected)
+    expected = coreml.windows_runner(classifier[0])(windows)
+    figures = coreml.compare_on_apple(classifier[0], windows, expected)
     assert figures["max_abs"] < 1e-3
     assert figures["flips"] == 0

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mediapipe_client import mediapipe_classifier, mediapipe_scores, rows_of
 from pocketear.base.errors import RunnerError
-from pocketear.model_file import (
+from pocketear.params import load_params
+from pocketear.runtimes.card import (
     card_for,
     card_from,
     card_json,
@@ -21,8 +22,7 @@ from pocketear.model_file import (
     settings_json,
     write_card,
 )
-from pocketear.params import load_params
-from pocketear.runner import litert_runner
+from pocketear.runtimes.runner import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 
@@ -137,7 +137,7 @@ def test_real_clips_through_mediapipe_equal_litert(file: Path, esc10: Path) -> N
 
 def test_reading_a_card_loads_nothing_heavy(file: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pocketear.model_file import read_card;"
+        "import sys; from pathlib import Path; from pocketear.runtimes.card import read_card;"
         f"read_card(Path({str(file)!r}));"
         "heavy = {'tensorflow', 'flatbuffers', 'pandas', 'pydantic', 'numpy', 'ai_edge_litert'};"
         "print(sorted(heavy & set(sys.modules)))"

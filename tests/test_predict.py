@@ -16,9 +16,9 @@ import pytest
 import soundfile
 
 from pocketear.base.errors import ClipError, RunnerError
-from pocketear.model_file import write_card
 from pocketear.params import load_params
 from pocketear.predict import Segment, predict, segments
+from pocketear.runtimes.card import write_card
 from pocketear.shipped import open_model, shipped_model
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 

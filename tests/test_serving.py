@@ -18,9 +18,9 @@ import soundfile
 from judged_project import LABELS, write_judged
 from pocketear import delivery, registry
 from pocketear.judged import Judged
-from pocketear.model_file import write_card
 from pocketear.params import load_params
-from pocketear.runner import litert_runner
+from pocketear.runtimes.card import write_card
+from pocketear.runtimes.runner import litert_runner
 from tiny_model import WINDOW, tiny_card, tiny_tflite
 
 pytest_plugins = ["tracked_project"]

@@ -72,7 +72,7 @@ def _operator(schema, code, inputs, output, kind, options):
 
 def tiny_card(**changes):
     """A card for `tiny_tflite`."""
-    from pocketear.model_file import ListenerSettings, ModelCard
+    from pocketear.runtimes.card import ListenerSettings, ModelCard
 
     settings = {
         "hop_length": WINDOW // 2,

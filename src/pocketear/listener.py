@@ -24,7 +24,7 @@ import numpy as np
 
 from pocketear.base.arrays import Scores, Waveform, WindowBatch
 from pocketear.base.errors import RunnerError
-from pocketear.model_file import ListenerSettings, ModelCard
+from pocketear.runtimes.card import ListenerSettings, ModelCard
 
 Run: TypeAlias = Callable[[WindowBatch], Scores]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pocketear.base.errors import PackagingError
 from pocketear.base.files import replacing, write_zip
-from pocketear.model_file import ModelCard
+from pocketear.runtimes.card import ModelCard
 
 FILE, SUMS = "MODEL_CARD.md", "SHA256SUMS"
 _TIMED = "host"  # gates of this name were measured by a stopwatch

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import load_waveform
 from pocketear.data.windows import cut_windows
-from pocketear.model_file import read_card
-from pocketear.runner import litert_runner
+from pocketear.runtimes.card import read_card
+from pocketear.runtimes.runner import litert_runner
 
 
 class SoundClassifier(PythonModel):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pocketear.base.errors import RunnerError
-from pocketear.model_file import ModelCard, read_card
-from pocketear.runner import Runner, litert_runner
+from pocketear.runtimes.card import ModelCard, read_card
+from pocketear.runtimes.runner import Runner, litert_runner
 
 _PARAMS = Path("params.yaml")
 _MODELS = Path("models/litert")

@@ -12,7 +12,7 @@ from pocketear.alarms import Stream
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.data.store import open_store
 from pocketear.params import load_params
-from pocketear.runner import open_runner
+from pocketear.runtimes.runner import open_runner
 from pocketear.stages import evaluate
 
 RUNNERS = ["keras", "litert_fp32", "litert_int8", "coreml_fp16", "coreml_int8"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketear import mil
 from pocketear.base.errors import ExportError, RunnerError
 from pocketear.base.files import read_folder
-from pocketear.model_file import card_for, card_from, card_json
 from pocketear.params import load_params
+from pocketear.runtimes import coreml
+from pocketear.runtimes.card import card_for, card_from, card_json
 from pocketear.stages import export_coreml
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def networks(project, exported):
 
 @pytest.fixture(scope="module")
 def keras_scores(project):
-    from pocketear.runner import keras_runner
+    from pocketear.runtimes.runner import keras_runner
 
     return keras_runner(project / "models" / "keras" / "model.keras")
 
@@ -124,7 +124,7 @@ def real_windows(esc10):
 @pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
 def test_extremes_score_as_in_keras(exported, keras_scores, variant, limit):
     windows = extremes()
-    scores = mil.windows_runner(exported[variant])(windows)
+    scores = coreml.windows_runner(exported[variant])(windows)
     limits = np.full((len(windows), 1), limit)
     # a constant leaves every mel but leakage, whose last digits are a matter of the order of a sum:
     # it is held to the gate's own limit
@@ -137,14 +137,14 @@ def test_real_sounds_score_as_in_keras(exported, keras_scores, real_windows, var
     expected = keras_scores(real_windows)
     assert np.ptp(expected, axis=0).max() > 0.1  # the sounds do not all score alike
     np.testing.assert_allclose(
-        mil.windows_runner(exported[variant])(real_windows), expected, atol=limit
+        coreml.windows_runner(exported[variant])(real_windows), expected, atol=limit
     )
 
 
 def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
     """It counts in fp32 with exact constants also where the network does not."""
     from pocketear.frontend.librosa_features import reference
-    from pocketear.runner import mil_tensors
+    from pocketear.runtimes.runner import mil_tensors
 
     windows = extremes()
     features = {
@@ -169,7 +169,7 @@ def test_the_network_counts_in_fp16_and_its_weights_in_eight_bits(exported):
 
 
 def specification(path):
-    return mil.import_coremltools().models.utils.load_spec(str(path))
+    return coreml.import_coremltools().models.utils.load_spec(str(path))
 
 
 def test_the_signature_is_a_sound_classifiers(exported):
@@ -186,7 +186,7 @@ def test_the_signature_is_a_sound_classifiers(exported):
         assert description.predictedFeatureName == "classLabel"
         assert description.predictedProbabilitiesName == "classLabel_probs"
         assert description.metadata.userDefined["sampleRate"] == str(PARAMS.frontend.sample_rate)
-        assert mil.load_program(path).labels == LABELS
+        assert coreml.load_program(path).labels == LABELS
 
 
 @pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("fp16", 1e-2), ("int8", 5e-2)])
@@ -194,7 +194,7 @@ def test_without_the_front_end_sounds_score_as_in_keras(networks, keras_scores, 
     windows = extremes()
     limits = np.full((len(windows), 1), limit)
     limits[windows.min(axis=1) == 1] = max(limit, PARAMS.gate.max_fp32_error)  # as above
-    scores = mil.windows_runner(networks[variant])(windows)
+    scores = coreml.windows_runner(networks[variant])(windows)
     assert (np.abs(scores - keras_scores(windows)) <= limits).all()
 
 
@@ -203,7 +203,7 @@ def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(
     window = extremes()[1:2].copy()
     window[0, 100] = np.nan
     for path in (exported["fp16"], networks["fp16"]):
-        assert np.isnan(mil.windows_runner(path)(window)).all()
+        assert np.isnan(coreml.windows_runner(path)(window)).all()
 
 
 def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
@@ -219,8 +219,8 @@ def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
         assert "front-end of pocketear.json" in source.shortDescription
         assert "sampleRate" not in found.description.metadata.userDefined  # SoundAnalysis has none
         assert "front_end" not in str(found.mlProgram)
-        card = mil.load_program(path).metadata["pocketear.json"]
-        assert card == mil.load_program(exported[variant]).metadata["pocketear.json"]
+        card = coreml.load_program(path).metadata["pocketear.json"]
+        assert card == coreml.load_program(exported[variant]).metadata["pocketear.json"]
         sizes = [sum(map(len, read_folder(p).values())) for p in (path, exported[variant])]
         assert sizes[1] - sizes[0] > 100_000
 
@@ -242,7 +242,7 @@ def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, o
     metadata["pocketear.json"] = metadata["pocketear.json"].replace(old, new)
     (path / "Data/com.apple.CoreML/model.mlmodel").write_bytes(found.SerializeToString())
     with pytest.raises(RunnerError, match=told) as caught:
-        mil.windows_runner(path)
+        coreml.windows_runner(path)
     assert "\n" not in str(caught.value)
 
 
@@ -251,7 +251,7 @@ def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):
         metadata = specification(path).description.metadata
         assert metadata.versionString == PARAMS.package.version
         assert metadata.license == PARAMS.package.licence
-        card = card_from(mil.load_program(path).metadata["pocketear.json"])
+        card = card_from(coreml.load_program(path).metadata["pocketear.json"])
         assert (card.variant, card.labels) == (variant, LABELS)
         assert card.window_length == PARAMS.frontend.window_length
         assert card.listener.thresholds == LISTENER["thresholds"]
@@ -261,7 +261,7 @@ def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):
 
 def test_coremltools_opens_the_package(exported):
     """The manifest is ours; its reader, which is Apple's own code, must find both items."""
-    ct = mil.import_coremltools()
+    ct = coreml.import_coremltools()
     for path in exported.values():
         model = ct.models.MLModel(str(path), skip_model_load=True)
         assert Path(model.weights_dir, "weight.bin").is_file()
@@ -320,7 +320,7 @@ def converted_runner(frozen, precision):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.mlpackage"
         model.save(str(path))
-        return mil.windows_runner(path)
+        return coreml.windows_runner(path)
 
 
 def test_a_channel_of_zeros_survives_eight_bits():
@@ -346,7 +346,7 @@ def test_a_channel_of_zeros_survives_eight_bits():
     assert "constexpr_affine_dequantize" in str(small.get_spec().mlProgram)
     small.save(path := "zeros.mlpackage")
     np.testing.assert_allclose(
-        mil.windows_runner(Path(path))(windows), model.predict(windows, verbose=0), atol=5e-2
+        coreml.windows_runner(Path(path))(windows), model.predict(windows, verbose=0), atol=5e-2
     )
 
 

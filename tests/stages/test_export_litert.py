@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from exported_project import working_in
 from mediapipe_client import mediapipe_classifier, mediapipe_scores
 from pocketear.base.errors import ExportError
-from pocketear.model_file import read_card
-from pocketear.runner import open_runner
+from pocketear.runtimes.card import read_card
+from pocketear.runtimes.runner import open_runner
 from pocketear.stages import export_litert
 
 VARIANTS = ("fp32", "int8")
@@ -110,7 +110,7 @@ def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
     from pocketear import alarms
     from pocketear.data.store import open_store
     from pocketear.params import load_params
-    from pocketear.runner import litert_runner
+    from pocketear.runtimes.runner import litert_runner
 
     with working_in(exported):
         params, store = load_params(), open_store(Path("data/features"))

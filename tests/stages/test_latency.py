@@ -11,10 +11,10 @@ import yaml
 from broken_harness import with_harness
 from conftest import ROOT
 from pocketear.base.errors import PhoneError
-from pocketear.model_file import write_card
 from pocketear.params import load_params
 from pocketear.phone import setup
 from pocketear.phone.reference import ds_cnn
+from pocketear.runtimes.card import write_card
 from pocketear.stages import gate, latency
 from tiny_model import tiny_card
 

@@ -11,7 +11,7 @@ from conftest import ROOT
 from packaged_project import package, write_project
 from pocketear import kotlin
 from pocketear.base.errors import RunnerError
-from pocketear.model_file import read_card
+from pocketear.runtimes.card import read_card
 from tiny_model import LABELS
 
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")

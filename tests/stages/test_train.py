@@ -165,7 +165,7 @@ def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: S
     history = pd.read_csv("a/report/history.csv")
     assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
 
-    from pocketear.runner import keras_runner
+    from pocketear.runtimes.runner import keras_runner
 
     run = keras_runner(Path("a/keras/model.keras"))
     for split in ("val", "test"):

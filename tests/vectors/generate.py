@@ -34,8 +34,8 @@ from pocketear.agreement import probes
 from pocketear.base.errors import RunnerError
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
 from pocketear.listener import Listener, WindowBuffer
-from pocketear.model_file import card_from, card_json, settings_from, write_card
 from pocketear.params import FrontEndParams
+from pocketear.runtimes.card import card_from, card_json, settings_from, write_card
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))

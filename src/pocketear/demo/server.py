@@ -7,7 +7,7 @@ from typing import Any
 
 from pocketear.base.errors import PackagingError
 from pocketear.demo.assets import client_folder
-from pocketear.model_file import card_json, read_card
+from pocketear.runtimes.card import card_json, read_card
 
 _STATIC = Path(__file__).parent / "static"
 _BASE_CSS = Path(__file__).parents[1] / "report/templates/base.css"  # looks like the report

@@ -24,9 +24,9 @@ from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.metrics import score
-from pocketear.model_file import ModelCard, read_card
 from pocketear.params import EvaluateParams, Params, load_params
-from pocketear.runner import Runner, open_runner
+from pocketear.runtimes.card import ModelCard, read_card
+from pocketear.runtimes.runner import Runner, open_runner
 
 _BLOCK = 1 << 16  # samples of a long recording in memory at once
 _NOTES = {".md", ".txt", ".dvc"}  # what lies beside recordings

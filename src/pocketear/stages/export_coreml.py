@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from pocketear import mil
 from pocketear.base import process
 from pocketear.base.errors import ExportError, RunnerError
 from pocketear.base.files import read_folder, replacing
 from pocketear.base.fingerprint import code_hash
-from pocketear.model_file import CARD, ModelCard, card_from, card_json
 from pocketear.params import load_params
+from pocketear.runtimes import coreml
+from pocketear.runtimes.card import CARD, ModelCard, card_from, card_json
 
 WAVEFORM, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
 _IN_FLOAT = ("front_end", "normalise")  # the layers that count in fp32
@@ -64,7 +64,7 @@ def convert(frozen: Any, labels: tuple[str, ...], precision: str) -> Any:
 
     raises: ExportError if Core ML has no op for something in the graph
     """
-    ct = mil.import_coremltools()
+    ct = coreml.import_coremltools()
     compute = {
         "fp32": ct.precision.FLOAT32,
         "fp16": ct.transform.FP16ComputePrecision(op_selector=network_only()),
@@ -143,7 +143,7 @@ def check_package(path: Path, window_length: int) -> None:
     """
     square = np.sign(np.sin(np.arange(window_length)))
     try:
-        scores = mil.windows_runner(path)(np.stack([0 * square, square]).astype(np.float32))
+        scores = coreml.windows_runner(path)(np.stack([0 * square, square]).astype(np.float32))
     except RunnerError as error:
         raise ExportError(str(error)) from error
     if not np.isfinite(scores).all():
@@ -152,13 +152,13 @@ def check_package(path: Path, window_length: int) -> None:
 
 def main(keras: Path, card: Path, out: Path) -> None:
     """Write NAME_fp32, NAME_fp16 and NAME_int8.mlpackage, with the card's contents inside."""
-    from pocketear.runner import load_keras
+    from pocketear.runtimes.runner import load_keras
 
     told = card_from(card.read_text(encoding="utf-8"))
     told = replace(told, made_from={**told.made_from, "export code": code_hash("export_coreml")})
     whole = load_keras(keras / "model.keras")
     in_model = load_params().export.ios_front_end == "in_model"
-    frozen = freeze(whole) if in_model else freeze(network(whole), mil.FEATURES)
+    frozen = freeze(whole) if in_model else freeze(network(whole), coreml.FEATURES)
     models = {precision: convert(frozen, told.labels, precision) for precision in ("fp32", "fp16")}
     models["int8"] = quantise(models["fp16"])
     with replacing(out) as fresh:
@@ -186,7 +186,7 @@ def _describe(description: Any, card: ModelCard) -> None:
     sound = f"{seconds:g} s of mono sound at {card.sample_rate} Hz, from -1 to 1"
     texts = {
         WAVEFORM: sound,
-        mil.FEATURES: f"What the front-end of {CARD} makes of {sound}: (frame, coefficient)",
+        coreml.FEATURES: f"What the front-end of {CARD} makes of {sound}: (frame, coefficient)",
         LABEL: "The most probable label",
         PROBABILITIES: "The probability of each label",
     }

@@ -24,10 +24,10 @@ from pocketear.base.fingerprint import code_hash
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
-from pocketear.model_file import ListenerSettings as Settings
-from pocketear.model_file import card_for, card_json, settings_json, write_card
 from pocketear.params import Params, load_params
-from pocketear.runner import Runner, litert_runner, load_keras
+from pocketear.runtimes.card import ListenerSettings as Settings
+from pocketear.runtimes.card import card_for, card_json, settings_json, write_card
+from pocketear.runtimes.runner import Runner, litert_runner, load_keras
 
 SIGNATURE = "serving_default"
 INPUT, OUTPUT = "waveform", "scores"

@@ -12,12 +12,12 @@ from typing import Any
 from pocketear.base import process
 from pocketear.base.errors import PhoneError, RunnerError
 from pocketear.base.files import replacing
-from pocketear.model_file import check_metadata, read_card
 from pocketear.params import Params, load_params
 from pocketear.phone import adb, macos
 from pocketear.phone.arm64 import class_cost
 from pocketear.phone.host import host_cost
 from pocketear.phone.setup import prepare
+from pocketear.runtimes.card import check_metadata, read_card
 
 LISTENING = "ms_per_listening_second"
 Provider = Callable[[Path], dict[str, Any]]

@@ -17,9 +17,9 @@ from xml.sax.saxutils import escape
 from pocketear import kotlin
 from pocketear.base import process
 from pocketear.base.files import read_folder
-from pocketear.model_file import ModelCard, read_card
 from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
+from pocketear.runtimes.card import ModelCard, read_card
 
 SOURCES = Path("mobile/android")
 MIN_SDK = 23

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from pocketear.base import process
 from pocketear.base.errors import PackagingError
 from pocketear.base.files import read_folder
-from pocketear.model_file import ModelCard, read_package_card
 from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
+from pocketear.runtimes.card import ModelCard, read_package_card
 
 SOURCES, VECTORS = Path("mobile/ios"), Path("tests/vectors")
 _MODULE = "SoundListener"  # what it is called in mobile/ios

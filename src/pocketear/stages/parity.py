@@ -25,7 +25,7 @@ from pocketear.data.windows import cut_windows
 from pocketear.frontend import layer, numpy_fft
 from pocketear.frontend.librosa_features import mel_matrix, reference_frames, reference_steps
 from pocketear.params import FrontEndParams, Params, load_params
-from pocketear.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
+from pocketear.runtimes.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
 
 FRONT_END = ("frames", "power", "mel", "features")
 NETWORK = ("logits", "scores")

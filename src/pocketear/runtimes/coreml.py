@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pocketear.base.arrays import Scores, Waveform, WindowBatch
 from pocketear.base.errors import RunnerError
 from pocketear.frontend import numpy_fft
-from pocketear.mil_operations import OPERATIONS
-from pocketear.model_file import CARD, card_from
 from pocketear.params import FrontEndParams
+from pocketear.runtimes.card import CARD, card_from
+from pocketear.runtimes.coreml_ops import OPERATIONS
 
 FEATURES = "features"  # an input of this name takes what the front-end makes, not a waveform
 _WEIGHTS = Path("Data/com.apple.CoreML/weights")
@@ -247,7 +247,7 @@ def _check_operations(path: Path, program: Any) -> None:
             if kind not in COVERED:
                 raise RunnerError(
                     f"{path}: the op {kind} ({operation.outputs[0].name}) is not covered; "
-                    "build the layer of other ops, or add it to pocketear.mil with a test"
+                    "build the layer of other ops, or add it to pocketear.runtimes.coreml with a test"
                 )
 
 

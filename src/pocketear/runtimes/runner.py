@@ -144,22 +144,22 @@ def _runs(
 
 def mil_runner(path: Path) -> Runner:
     """The Core ML program, evaluated op by op on any machine (see mil)."""
-    from pocketear import mil
+    from pocketear.runtimes import coreml
 
-    return mil.windows_runner(path)
+    return coreml.windows_runner(path)
 
 
 def mil_tensors(path: Path) -> TensorRunner:
     """The program's own values; those that it computes in fp16 are rounded to it."""
-    from pocketear import mil
     from pocketear.frontend import numpy_fft
+    from pocketear.runtimes import coreml
 
-    program = mil.load_program(path)
-    source, wanted = mil.sound_input(program), _named(program.tensors)
+    program = coreml.load_program(path)
+    source, wanted = coreml.sound_input(program), _named(program.tensors)
 
     def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
         keep = tuple(wanted.values())
-        rows = [mil.evaluate(program, source.of(window), keep) for window in windows]
+        rows = [coreml.evaluate(program, source.of(window), keep) for window in windows]
         tensors = {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
         return tensors | (numpy_fft.steps(windows, source.frontend) if source.frontend else {})
 

@@ -1,0 +1,1 @@
+"""runtimes: a model file enters; a function from windows to scores leaves."""
