@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from pocketear.alarms import (
+from pocketear.base.errors import RunnerError
+from pocketear.listening.listener import listen
+from pocketear.listening.thresholds import (
     Sound,
     Stream,
     alarms_of,
@@ -16,8 +18,6 @@ from pocketear.alarms import (
     settings_for,
     stream_events,
 )
-from pocketear.base.errors import RunnerError
-from pocketear.listener import listen
 from pocketear.params import load_params
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card
 

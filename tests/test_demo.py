@@ -18,7 +18,7 @@ from pocketear.base.errors import PackagingError
 from pocketear.data.audio import load_waveform
 from pocketear.demo import server
 from pocketear.demo.assets import client_folder
-from pocketear.listener import listen
+from pocketear.listening.listener import listen
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.runner import litert_runner
 from pocketear.shipped import open_model

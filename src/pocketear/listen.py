@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pocketear import listener
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import from_int16, stream_waveform
+from pocketear.listening import listener
 from pocketear.shipped import open_model, shipped_model
 
 _BLOCK = 1 << 16  # samples of a file in memory at once

@@ -8,9 +8,9 @@ import soundfile
 from sklearn.metrics import accuracy_score
 
 from exported_project import working_in
-from pocketear.alarms import Stream
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.data.store import open_store
+from pocketear.listening.thresholds import Stream
 from pocketear.params import load_params
 from pocketear.runtimes.runner import open_runner
 from pocketear.stages import evaluate

@@ -107,8 +107,8 @@ def test_an_op_that_may_not_ship_is_refused() -> None:
 
 
 def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
-    from pocketear import alarms
     from pocketear.data.store import open_store
+    from pocketear.listening import thresholds
     from pocketear.params import load_params
     from pocketear.runtimes.runner import litert_runner
 
@@ -120,6 +120,6 @@ def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
         settings = read_card(Path("models/litert/cry_laugh_int8.tflite")).listener
     for label, threshold in settings.thresholds.items():
         if threshold < 1:
-            points = alarms.misses_and_false_alarms([stream], settings, [threshold])
+            points = thresholds.misses_and_false_alarms([stream], settings, [threshold])
             rate = next(p.false_alarms_per_hour for p in points if p.label == label)
             assert rate <= params.listener.false_alarms_per_hour

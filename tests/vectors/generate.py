@@ -33,7 +33,7 @@ import numpy as np
 from pocketear.agreement import probes
 from pocketear.base.errors import RunnerError
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
-from pocketear.listener import Listener, WindowBuffer
+from pocketear.listening.listener import Listener, WindowBuffer
 from pocketear.params import FrontEndParams
 from pocketear.runtimes.card import card_from, card_json, settings_from, write_card
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pocketear import alarms
 from pocketear.base import process
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import DataError, RunnerError
@@ -23,6 +22,7 @@ from pocketear.data.audio import stream_waveform
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.listening import thresholds
 from pocketear.metrics import score
 from pocketear.params import EvaluateParams, Params, load_params
 from pocketear.runtimes.card import ModelCard, read_card
@@ -88,14 +88,14 @@ def evaluate(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def alarm_streams(path: Path, store: Store, params: Params) -> list[alarms.Stream]:
+def alarm_streams(path: Path, store: Store, params: Params) -> list[thresholds.Stream]:
     """Long recordings as the file that ships on Android hears them, its thresholds chosen before.
 
     The test clips joined in a seeded order, and every recording in evaluate.negatives.
     """
     card, run = read_card(path), open_runner(path)
     rows = np.flatnonzero(store.index["split"] == "test").tolist()
-    mixed, sounds = alarms.mixed_recording(
+    mixed, sounds = thresholds.mixed_recording(
         [store.waveform(row) for row in rows],
         store.index["label"].iloc[rows].tolist(),
         card.sample_rate,
@@ -113,11 +113,11 @@ def alarm_streams(path: Path, store: Store, params: Params) -> list[alarms.Strea
 
 
 def _stream(
-    run: Runner, card: ModelCard, blocks: Iterable[Waveform], sounds: tuple[alarms.Sound, ...]
-) -> alarms.Stream:
-    scores, samples = alarms.score_stream(run, blocks, card.window_length, card.hop_length)
+    run: Runner, card: ModelCard, blocks: Iterable[Waveform], sounds: tuple[thresholds.Sound, ...]
+) -> thresholds.Stream:
+    scores, samples = thresholds.score_stream(run, blocks, card.window_length, card.hop_length)
     rate = card.sample_rate
-    return alarms.Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
+    return thresholds.Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
 
 
 def negatives(place: Path) -> list[Path]:
@@ -156,8 +156,8 @@ def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
     figures, table = evaluate(runners, store, labels, params)
     android = f"litert_{params.export.android}"
     streams, settings = alarm_streams(runners[android], store, params), read_card(runners[android])
-    figures[android]["alarms"] = asdict(alarms.alarms_of(streams, settings.listener))
-    points = alarms.misses_and_false_alarms(streams, settings.listener)
+    figures[android]["alarms"] = asdict(thresholds.alarms_of(streams, settings.listener))
+    points = thresholds.misses_and_false_alarms(streams, settings.listener)
     with replacing(metrics) as fresh:
         fresh.write_text(json.dumps(figures, indent=2) + "\n")
     with replacing(out) as fresh:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from pocketear import alarms
 from pocketear.base import process
 from pocketear.base.arrays import WindowBatch
 from pocketear.base.errors import ExportError
@@ -24,6 +23,7 @@ from pocketear.base.fingerprint import code_hash
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.listening import thresholds
 from pocketear.params import Params, load_params
 from pocketear.runtimes.card import ListenerSettings as Settings
 from pocketear.runtimes.card import card_for, card_json, settings_json, write_card
@@ -114,23 +114,23 @@ def calibration_windows(store: Store, window_length: int, seed: int) -> WindowBa
 
 def validation_stream(
     run: Runner, store: Store, labels: tuple[str, ...], params: Params
-) -> alarms.Stream:
+) -> thresholds.Stream:
     """The validation clips joined to one long recording, scored as a phone would."""
     rows = np.flatnonzero(store.index["split"] == "val").tolist()
     truth = store.index["label"].iloc[rows].tolist()
     rate, window = params.frontend.sample_rate, params.frontend.window_length
-    waveform, sounds = alarms.mixed_recording(
+    waveform, sounds = thresholds.mixed_recording(
         [store.waveform(row) for row in rows], truth, rate, params.seed
     )
-    scores, samples = alarms.score_stream(run, [waveform], window, params.listener.hop_length)
-    return alarms.Stream(scores, sounds, labels, rate, window, samples / rate)
+    scores, samples = thresholds.score_stream(run, [waveform], window, params.listener.hop_length)
+    return thresholds.Stream(scores, sounds, labels, rate, window, samples / rate)
 
 
 def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: Params) -> Settings:
     """The listener's settings with thresholds that keep the stated rate on validation."""
     stream = validation_stream(litert_runner(fp32), store, labels, params)
-    settings = alarms.settings_for(params.listener, labels)
-    return alarms.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
+    settings = thresholds.settings_for(params.listener, labels)
+    return thresholds.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
 
 
 def made_from(keras: Path, features: Path) -> dict[str, str]:

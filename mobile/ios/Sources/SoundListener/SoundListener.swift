@@ -16,7 +16,7 @@ public final class SoundListener: Sendable {
     /// What the model in the package is.
     public let card: ModelCard
     private let runner: ModelRunner
-    private let queue = DispatchQueue(label: "pocketear.listener", qos: .userInitiated)
+    private let queue = DispatchQueue(label: "pocketear.listening.listener", qos: .userInitiated)
 
     public init() async throws {
         runner = try await ModelRunner()

@@ -13,7 +13,7 @@ import numpy as np
 
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import RunnerError
-from pocketear.listener import Event, Listener, Run, WindowBuffer
+from pocketear.listening.listener import Event, Listener, Run, WindowBuffer
 from pocketear.runtimes.card import ListenerSettings
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""listening: scores of successive windows enter; events leave."""
