@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from claim import publish
-from pocketear.agreement import probes
 from pocketear.base import process
+from pocketear.evaluation.numeric_error import probes
 from pocketear.params import load_params
 from pocketear.runtimes import coreml
 from pocketear.runtimes.runner import open_runner

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pocketear.metrics import score
+from pocketear.evaluation.metrics import score
 from pocketear.params import load_params
 from pocketear.stages import evaluate, gate
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from conftest import ROOT
-from pocketear.agreement import (
+from pocketear.evaluation.numeric_error import (
     MOST_SNR_DB,
     PROBES,
     QUIET,

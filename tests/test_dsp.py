@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from pocketear.agreement import power_error, powers_of, probes, row_error
 from pocketear.base.errors import RunnerError
+from pocketear.evaluation.numeric_error import power_error, powers_of, probes, row_error
 from pocketear.frontend import librosa_features, numpy_fft
 from pocketear.params import FrontEndParams, load_params
 

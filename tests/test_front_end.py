@@ -13,8 +13,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from pocketear.agreement import power_error, powers_of
 from pocketear.data.audio import load_waveform
+from pocketear.evaluation.numeric_error import power_error, powers_of
 from pocketear.params import FrontEndParams, load_params
 
 keras = pytest.importorskip("keras")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from pocketear import metrics
+from pocketear.evaluation import metrics
 
 LABELS = ("cry", "laugh", "background")
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exported_project import working_in
-from pocketear.agreement import PROBES
 from pocketear.base.errors import ParityError
+from pocketear.evaluation.numeric_error import PROBES
 from pocketear.params import load_params
 from pocketear.stages import export_coreml, gate, parity
 

@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from pocketear.agreement import probes
 from pocketear.base.errors import RunnerError
+from pocketear.evaluation.numeric_error import probes
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
 from pocketear.listening.listener import Listener, WindowBuffer
 from pocketear.params import FrontEndParams

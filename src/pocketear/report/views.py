@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pocketear.metrics import confusion
+from pocketear.evaluation.metrics import confusion
 from pocketear.report import charts
 from pocketear.report.findings import Findings, score_columns
 from pocketear.report.wording import SHARES, gate_name, number, plural, runner_name, size

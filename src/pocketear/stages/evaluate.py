@@ -22,8 +22,8 @@ from pocketear.data.audio import stream_waveform
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.evaluation.metrics import score
 from pocketear.listening import thresholds
-from pocketear.metrics import score
 from pocketear.params import EvaluateParams, Params, load_params
 from pocketear.runtimes.card import ModelCard, read_card
 from pocketear.runtimes.runner import Runner, open_runner

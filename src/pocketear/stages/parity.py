@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.agreement import PROBES, power_error, powers_of, probes, row_error, snr_db
 from pocketear.base import process
 from pocketear.base.arrays import FeatureBatch, WindowBatch
 from pocketear.base.errors import ParityError
@@ -22,6 +21,14 @@ from pocketear.base.files import replacing
 from pocketear.base.progress import track
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.evaluation.numeric_error import (
+    PROBES,
+    power_error,
+    powers_of,
+    probes,
+    row_error,
+    snr_db,
+)
 from pocketear.frontend import layer, numpy_fft
 from pocketear.frontend.librosa_features import mel_matrix, reference_frames, reference_steps
 from pocketear.params import FrontEndParams, Params, load_params

@@ -1,0 +1,1 @@
+"""evaluation: scores enter; how good they are, and how equal, leaves."""
