@@ -8,7 +8,7 @@ from typing import Any
 
 from conftest import ROOT
 from exported_project import working_in
-from pocketear import kotlin
+from pocketear.packaging import kotlin
 from pocketear.params import load_params
 from pocketear.runtimes.card import CARD, card_for, card_json, settings_json, write_card
 from pocketear.stages import package_android, package_ios

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pocketear import kotlin
 from pocketear.base.errors import PackagingError
+from pocketear.packaging import kotlin
 
 ROOT = Path(__file__).parents[2]
 ANDROID = ROOT / "mobile/android"

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import ROOT
 from packaged_project import package, write_project
-from pocketear import kotlin
 from pocketear.base.errors import RunnerError
+from pocketear.packaging import kotlin
 from pocketear.runtimes.card import read_card
 from tiny_model import LABELS
 

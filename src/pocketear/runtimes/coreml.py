@@ -247,7 +247,7 @@ def _check_operations(path: Path, program: Any) -> None:
             if kind not in COVERED:
                 raise RunnerError(
                     f"{path}: the op {kind} ({operation.outputs[0].name}) is not covered; "
-                    "build the layer of other ops, or add it to pocketear.runtimes.coreml with a test"
+                    "build the layer of other ops, or add it to runtimes/coreml.py with a test"
                 )
 
 

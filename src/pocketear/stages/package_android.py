@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from pocketear import kotlin
 from pocketear.base import process
 from pocketear.base.files import read_folder
-from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.packaging import kotlin
+from pocketear.packaging.package import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_card
 

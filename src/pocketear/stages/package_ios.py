@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pocketear.base import process
 from pocketear.base.errors import PackagingError
 from pocketear.base.files import read_folder
-from pocketear.packages import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.packaging.package import FILE, accepted_verdict, model_card, write_package, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_package_card
 

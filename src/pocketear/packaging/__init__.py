@@ -1,0 +1,1 @@
+"""packaging: an accepted model file enters; what an app installs leaves."""
