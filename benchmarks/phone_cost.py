@@ -29,7 +29,7 @@ from pocketear.phone.count import Counts, count, probe_windows, steady
 from pocketear.phone.estimate import estimate
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run
-from pocketear.phone.reference import YAMNET_WINDOW_S, ds_cnn, yamnet
+from pocketear.phone.known_networks import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
 from pocketear.stages.export_litert import convert, quantise
 from pocketear.training import network as network_

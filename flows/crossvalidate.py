@@ -24,8 +24,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from copies import FOLDER, make_copy, variant_key
 from pocketear import delivery, provenance, tracking
 from pocketear.base.errors import PocketearError
-from pocketear.figures import table
 from pocketear.params import load_params
+from pocketear.report.figures import table
 from server import failed, server_or_own
 from stage_runs import PipelineError, Stage, StageError, StageRuns, stage_that_makes
 from workspace import alone

@@ -11,9 +11,9 @@ import pytest
 
 from pocketear import delivery, provenance, tracking
 from pocketear.base.errors import TrackingError
-from pocketear.figures import scalars
 from pocketear.journal import left_behind
 from pocketear.params import load_params
+from pocketear.report.figures import scalars
 
 pytest_plugins = ["tracked_project"]
 NOBODY_LISTENS = "http://127.0.0.1:9"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocketear.base.errors import TrackingError
-from pocketear.figures import scalars
 from pocketear.journal import Event
+from pocketear.report.figures import scalars
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

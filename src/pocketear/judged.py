@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pocketear.base import files
-from pocketear.figures import scalars, table
 from pocketear.params import Params
+from pocketear.report.figures import scalars, table
 
 _HEADLINES = ("accuracy", "macro_f1", "calibration_error")
 SIZES = ("tflite_bytes", "mlpackage_bytes")  # of what ships: metrics of a run, tags of a version

@@ -17,10 +17,10 @@ import pandas as pd
 from pocketear import registry
 from pocketear.base import files
 from pocketear.base.errors import TrackingError
-from pocketear.figures import table
 from pocketear.judged import SIZES, cost, with_interval
 from pocketear.params import Params
 from pocketear.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
+from pocketear.report.figures import table
 
 PROMOTED_TAG, WITHDRAWN_TAG = "promoted", "withdrawn"  # when, ISO 8601
 CHAMPION_FOLDER = Path("build/champion")

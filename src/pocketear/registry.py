@@ -13,11 +13,12 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear import delivery, plots, provenance, tracking
+from pocketear import delivery, provenance, tracking
 from pocketear.base import files
 from pocketear.base.errors import TrackingError
 from pocketear.judged import Judged, describe, headline, verdict_tags
 from pocketear.params import load_params
+from pocketear.report import plots
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from pocketear.phone import setup
-from pocketear.phone.reference import Layer, convolutional, ds_cnn, separable
+from pocketear.phone.known_networks import Layer, convolutional, ds_cnn, separable
 
 CACHE = ROOT / ".pocketear" / "phone"
 

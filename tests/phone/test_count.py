@@ -10,7 +10,7 @@ from pocketear.phone.count import RUNTIME, Counts, count, probe_windows, steady
 from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run
 from pocketear.phone.host import HostModel
-from pocketear.phone.reference import yamnet
+from pocketear.phone.known_networks import yamnet
 from pocketear.phone.setup import Tools
 
 # Multiply-adds of the DS-CNN by hand: a 10x4 convolution to 25x5x64, four times a 3x3 depthwise and

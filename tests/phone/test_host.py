@@ -6,7 +6,7 @@ import pytest
 
 from pocketear.base.errors import PhoneError
 from pocketear.phone.host import HostModel, host_cost
-from pocketear.phone.reference import YAMNET_HOP_S, ds_cnn, yamnet
+from pocketear.phone.known_networks import YAMNET_HOP_S, ds_cnn, yamnet
 
 
 def test_the_reference_against_itself_is_about_one(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from conftest import ROOT
 from pocketear.base.errors import PhoneError
 from pocketear.params import load_params
 from pocketear.phone import setup
-from pocketear.phone.reference import ds_cnn
+from pocketear.phone.known_networks import ds_cnn
 from pocketear.runtimes.card import write_card
 from pocketear.stages import gate, latency
 from tiny_model import tiny_card

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pocketear.base.arrays import WindowBatch
 from pocketear.base.errors import PhoneError
 from pocketear.phone.graph import read_graph
-from pocketear.phone.reference import YAMNET_HOP_S, yamnet
+from pocketear.phone.known_networks import YAMNET_HOP_S, yamnet
 
 REFERENCE = f"YAMNet's network, fp32, without its front-end, every {YAMNET_HOP_S} s"
 _SHORTEST_S = 0.002  # a timing covers as many runs as it takes to be longer than this

@@ -1,1 +1,1 @@
-"""report: what the stages found, for people: a page, a text for a pull request, a short table."""
+"""report: what the stages found enters; a page, a text for a pull request and a short table leave."""

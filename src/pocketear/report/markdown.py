@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pocketear.figures import table
 from pocketear.report.cost import ClassRow, class_rows
+from pocketear.report.figures import table
 from pocketear.report.findings import Findings
 from pocketear.report.page import headline
 from pocketear.report.views import confusion_of, gate_rows
