@@ -22,8 +22,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from copies import FOLDER, make_copy, variant_key
-from pocketear import delivery, provenance, tracking
 from pocketear.base.errors import PocketearError
+from pocketear.experiments import client, provenance
+from pocketear.experiments import runs as runs_
 from pocketear.params import load_params
 from pocketear.report.figures import table
 from server import failed, server_or_own
@@ -93,8 +94,8 @@ def _crossvalidate(
 
 def _keep_pending_runs(root: Path, copies: Path) -> None:
     """Trainings that MLflow has not heard of yet must outlive their copies."""
-    for kept in copies.glob(f"*/{tracking.PENDING}/*"):
-        place = root / tracking.PENDING / kept.name
+    for kept in copies.glob(f"*/{runs_.PENDING}/*"):
+        place = root / runs_.PENDING / kept.name
         place.parent.mkdir(parents=True, exist_ok=True)
         kept.rename(place)
 
@@ -107,7 +108,7 @@ def _choice(root: Path, by: str, k: int) -> list[str]:
 
 
 def _run_all(copies: list[Path], parent: str | None, at_once: int) -> list[State[None]]:
-    environment = {"MLFLOW_TRACKING_URI": delivery.address()}
+    environment = {"MLFLOW_TRACKING_URI": client.address()}
     if parent:
         environment[provenance.PARENT_VARIABLE] = parent
     runs = [StageRuns(copy, environment) for copy in copies]
@@ -132,7 +133,7 @@ def _parent_run(folder: Path, folds: int) -> str | None:
     if known.exists():
         return known.read_text(encoding="utf-8")
     try:
-        parent = tracking.start_parent(f"{folds} folds", load_params())
+        parent = runs_.start_parent(f"{folds} folds", load_params())
     except PocketearError as error:
         get_run_logger().warning("%s; the folds are not shown in MLflow", error)
         return None
@@ -144,7 +145,7 @@ def _log_fold(copy: Path, parent: str) -> None:
     figures = json.loads((copy / METRICS).read_text(encoding="utf-8"))
     params = load_params(copy / "params.yaml")
     try:
-        tracking.log_child(parent, copy.name, copy / MODEL, params, figures)
+        runs_.log_child(parent, copy.name, copy / MODEL, params, figures)
     except PocketearError as error:
         get_run_logger().warning("%s; the figures of %s are in its reports only", error, copy.name)
 
@@ -168,7 +169,7 @@ def _conclude(root: Path, copies: list[Path], parent: str | None) -> None:
     create_markdown_artifact(text, key="crossvalidation")
     if parent:
         try:
-            tracking.end_parent(parent, summary, folder)
+            runs_.end_parent(parent, summary, folder)
         except PocketearError as error:
             get_run_logger().warning("%s; the results are in %s only", error, RESULTS)
 

@@ -8,9 +8,9 @@ from prefect import State, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from pocketear import promotion
 from pocketear.base.errors import PocketearError
-from pocketear.judged import gate_cells
+from pocketear.experiments import promotion
+from pocketear.experiments.candidate import gate_cells
 from pocketear.params import load_params
 
 VERDICT = Path("reports/verdict.json")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from judged_project import write_judged
-from pocketear import delivery, promotion, registry, tracking
-from pocketear.judged import Judged
+from pocketear.experiments import client as client_
+from pocketear.experiments import promotion, registry, runs
+from pocketear.experiments.candidate import Judged
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
@@ -70,16 +71,16 @@ def test_mlflow_on_postgresql_which_goes_away_in_the_middle_of_a_training(
     tracked, monkeypatch, capsys, postgresql
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", postgresql.address)
-    with tracking.training_run(load_params(), Path("data/split/clips.parquet")) as run:
+    with runs.training_run(load_params(), Path("data/split/clips.parquet")) as run:
         run.on_epoch(1, {"loss": 2.0})
         postgresql.stop()
         run.on_epoch(2, {"loss": 1.0})
     assert "training goes on" in capsys.readouterr().err
     postgresql.start()
 
-    assert tracking.send_pending() == 1
-    with delivery.reaching() as client:
-        (sent,) = client.search_runs([delivery.experiment_id(client)])
+    assert runs.send_pending() == 1
+    with client_.reaching() as client:
+        (sent,) = client.search_runs([client_.experiment_id(client)])
         losses = client.get_metric_history(sent.info.run_id, "training.loss")
     assert sent.info.status == "FINISHED"
     assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]

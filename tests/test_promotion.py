@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from judged_project import write_judged
-from pocketear import promotion, registry
 from pocketear.base.errors import TrackingError
-from pocketear.judged import Judged
+from pocketear.experiments import promotion, registry
+from pocketear.experiments.candidate import Judged
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]

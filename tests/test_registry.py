@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from judged_project import write_judged
-from pocketear import delivery, registry
 from pocketear.base.errors import TrackingError
-from pocketear.judged import Judged
+from pocketear.experiments import client as client_
+from pocketear.experiments import registry
+from pocketear.experiments.candidate import Judged
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
@@ -27,7 +28,7 @@ def test_a_version_carries_its_verdict_its_card_and_its_files(tracked, tmp_path)
     assert made.aliases == ("challenger",)
     assert made.tags["reasons"] == "accuracy 0.33 is below 0.8"
     assert made.tags["gates"] == "1 of 2 passed"
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         card = client.get_model_version("cry_laugh", "1").description
     assert "Verdict: **refused**" in card
     assert "accuracy 0.33 is below 0.8" in card

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 
 from judged_project import LABELS, write_judged
-from pocketear import delivery, registry
-from pocketear.judged import Judged
+from pocketear.experiments import client, registry
+from pocketear.experiments.candidate import Judged
 from pocketear.params import load_params
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.runner import litert_runner
@@ -51,7 +51,7 @@ def expected(waveform):
 def test_waveforms_and_files_get_the_scores_of_the_file_that_ships(registered, recording):
     import mlflow
 
-    mlflow.set_tracking_uri(delivery.address())
+    mlflow.set_tracking_uri(client.address())
     model = mlflow.pyfunc.load_model("models:/cry_laugh@challenger")
     given = pd.DataFrame({"waveform": [recording.tolist(), None], "path": [None, "clip.wav"]})
     scores = model.predict(given)
@@ -70,7 +70,7 @@ def test_a_served_model_answers_a_real_request(registered, recording):
         port = free.getsockname()[1]
     command = ["mlflow", "models", "serve", "-m", "models:/cry_laugh@challenger"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": delivery.address()}
+    environment = os.environ | {"MLFLOW_TRACKING_URI": client.address()}
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     server = subprocess.Popen(
         [sys.executable, "-m", *command], env=environment, start_new_session=True

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pocketear import delivery, provenance, tracking
 from pocketear.base.errors import TrackingError
-from pocketear.journal import left_behind
+from pocketear.experiments import client as client_
+from pocketear.experiments import provenance, runs
+from pocketear.experiments.journal import left_behind
 from pocketear.params import load_params
 from pocketear.report.figures import scalars
 
@@ -21,7 +22,7 @@ NOBODY_LISTENS = "http://127.0.0.1:9"
 
 def train(epochs=3):
     params = load_params()
-    with tracking.training_run(params, Path("data/split/clips.parquet")) as run:
+    with runs.training_run(params, Path("data/split/clips.parquet")) as run:
         for epoch in range(epochs):
             run.on_epoch(epoch, {"loss": 1.0 / (epoch + 1), "val_accuracy": 0.5 + 0.1 * epoch})
         Path("history.csv").write_text("epoch,loss\n")
@@ -31,12 +32,12 @@ def train(epochs=3):
 
 
 def all_runs():
-    with delivery.reaching() as client:
-        return client.search_runs([delivery.experiment_id(client)])
+    with client_.reaching() as client:
+        return client.search_runs([client_.experiment_id(client)])
 
 
 def artefacts(run_id, folder):
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         return [file.path for file in client.list_artifacts(run_id, folder)]
 
 
@@ -47,7 +48,7 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
     assert run.data.params["train.epochs"] == str(load_params().train.epochs)
     assert run.data.params["seed"] == str(load_params().seed)
     assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         curve = client.get_metric_history(run.info.run_id, "training.loss")
     assert [(point.step, point.value) for point in curve] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     (dataset,) = run.inputs.dataset_inputs
@@ -61,10 +62,10 @@ def test_the_run_that_trained_a_model_is_found_by_the_models_bytes(tracked):
     train()
     (run,) = all_runs()
     model = provenance.file_sha256(Path("model.keras"))
-    with delivery.reaching() as client:
-        found = tracking.find_or_make_run(client, model, load_params())
-        other = tracking.find_or_make_run(client, "0" * 64, load_params())
-        again = tracking.find_or_make_run(client, "0" * 64, load_params())
+    with client_.reaching() as client:
+        found = runs.find_or_make_run(client, model, load_params())
+        other = runs.find_or_make_run(client, "0" * 64, load_params())
+        again = runs.find_or_make_run(client, "0" * 64, load_params())
     assert found == run.info.run_id
     assert other == again != found
 
@@ -81,21 +82,21 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
     assert len(list(tracked.glob(".pocketear/pending-runs/*"))) == 1
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking.send_pending() == 1
+    assert runs.send_pending() == 1
     (run,) = all_runs()
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
     assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
-    assert run.data.tags[tracking.MODEL_TAG] == provenance.file_sha256(Path("model.keras"))
+    assert run.data.tags[runs.MODEL_TAG] == provenance.file_sha256(Path("model.keras"))
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
-    assert tracking.send_pending() == 0
+    assert runs.send_pending() == 0
     assert len(all_runs()) == 1
 
 
 def test_a_training_that_fails_is_a_failed_run(tracked):
     with (
         pytest.raises(ZeroDivisionError),
-        tracking.training_run(load_params(), Path("data/split/clips.parquet")),
+        runs.training_run(load_params(), Path("data/split/clips.parquet")),
     ):
         raise ZeroDivisionError
     assert [run.info.status for run in all_runs()] == ["FAILED"]
@@ -105,7 +106,8 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
     script = textwrap.dedent("""
         import time
         from pathlib import Path
-        from pocketear import params, tracking
+        from pocketear import params
+        from pocketear.experiments import runs
         with tracking.training_run(params.load_params(), Path("data/split/clips.parquet")) as run:
             run.on_epoch(0, {"loss": 1.0})
             print("ready", flush=True)
@@ -113,13 +115,13 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
     """)
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
-    assert tracking.send_pending() == 0, "its process lives: the run is left alone"
+    assert runs.send_pending() == 0, "its process lives: the run is left alone"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert tracking.send_pending() == 1
+    assert runs.send_pending() == 1
     (run,) = all_runs()
     assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         assert len(client.get_metric_history(run.info.run_id, "training.loss")) == 1
 
 
@@ -144,7 +146,7 @@ def test_a_locked_database_does_not_stop_a_training(tracked, capsys):
     train(epochs=1)
     holder.rollback()
     assert "training goes on" in capsys.readouterr().err
-    assert tracking.send_pending() == 1
+    assert runs.send_pending() == 1
 
 
 def test_what_is_in_the_place_of_the_store_is_named(tracked, monkeypatch, capsys):
@@ -152,14 +154,14 @@ def test_what_is_in_the_place_of_the_store_is_named(tracked, monkeypatch, capsys
     with pytest.raises(
         TrackingError, match=r"mlflow\.db refused: .*file is not a database"
     ) as told:
-        tracking.start_parent("folds", load_params())
-    assert not isinstance(told.value, delivery.ServerAwayError), "waiting does not mend it"
+        runs.start_parent("folds", load_params())
+    assert not isinstance(told.value, client_.ServerAwayError), "waiting does not mend it"
     train(epochs=1)
     assert "training goes on" in capsys.readouterr().err
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+nodriver://me:secret@127.0.0.1/runs")
     with pytest.raises(TrackingError) as told:
-        tracking.start_parent("folds", load_params())
+        runs.start_parent("folds", load_params())
     assert "secret" not in str(told.value)
     assert "\n" not in str(told.value)
 
@@ -167,7 +169,7 @@ def test_what_is_in_the_place_of_the_store_is_named(tracked, monkeypatch, capsys
 def test_a_driver_that_is_not_installed_is_one_clear_line(tracked, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "mssql+pyodbc://me:secret@127.0.0.1/runs")
     with pytest.raises(TrackingError, match=r"needs the Python module pyodbc") as told:
-        tracking.start_parent("folds", load_params())
+        runs.start_parent("folds", load_params())
     assert "secret" not in str(told.value)
 
 
@@ -186,7 +188,7 @@ def test_a_file_that_dvc_does_not_know_is_named_by_its_own_hash(tracked):
 BEGIN_AND_END = """
 import sys
 from pathlib import Path
-from pocketear.journal import Journal
+from pocketear.experiments.journal import Journal
 for _ in range(1000):
     Journal.create(Path(sys.argv[1])).discard()
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear import delivery
+from pocketear.experiments import client as client_
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,7 +16,7 @@ def empty_store(tmp_path_factory):
     place = tmp_path_factory.mktemp("store") / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}")
-        with delivery.reaching() as client:
+        with client_.reaching() as client:
             client.search_experiments()
     return place
 

@@ -156,7 +156,7 @@ def demo(arguments: Arguments) -> None:
 def models(arguments: Arguments) -> None:
     """Run `pocketear models`."""
     params = _params()
-    from pocketear import promotion
+    from pocketear.experiments import promotion
 
     print(promotion.render_models(promotion.models(params)))
 
@@ -164,7 +164,7 @@ def models(arguments: Arguments) -> None:
 def compare(arguments: Arguments) -> None:
     """Run `pocketear compare`."""
     params = _params()
-    from pocketear import promotion
+    from pocketear.experiments import promotion
 
     found = promotion.compare(params, arguments.first, arguments.second)
     print(promotion.render_comparison(found))
@@ -173,7 +173,7 @@ def compare(arguments: Arguments) -> None:
 def promote(arguments: Arguments) -> None:
     """Run `pocketear promote`."""
     params = _params()
-    from pocketear import promotion
+    from pocketear.experiments import promotion
 
     made = promotion.promote(params, arguments.version)
     print(f"{made.name} version {made.version} is the champion")
@@ -182,7 +182,7 @@ def promote(arguments: Arguments) -> None:
 def rollback(arguments: Arguments) -> None:
     """Run `pocketear rollback`."""
     params = _params()
-    from pocketear import promotion
+    from pocketear.experiments import promotion
 
     made, folder = promotion.rollback(params)
     print(f"{made.name} version {made.version} is the champion again; its files are in {folder}")

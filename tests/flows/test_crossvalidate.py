@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pocketear import delivery
+from pocketear.experiments import client as client_
 
 from .conftest import ROOT, commit
 
@@ -85,8 +85,8 @@ def test_folds_are_summed_up_and_are_children_of_one_run(project):
     assert not Path("models").exists()
     assert not list(Path(".pocketear/copies").iterdir())
 
-    with delivery.reaching() as client:
-        runs = client.search_runs([delivery.experiment_id(client)])
+    with client_.reaching() as client:
+        runs = client.search_runs([client_.experiment_id(client)])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run not in parents]
     assert [run.info.run_name for run in parents] == ["3 folds"]
@@ -116,6 +116,6 @@ def test_a_killed_cross_validation_goes_on_where_it_stopped(project, tmp_path):
     (tmp_path / "hang").unlink()
     assert crossvalidate(folds=3).is_completed()
     assert trained.read_text().split() == ["1", "2", "2", "3"], "fold 1 is not trained again"
-    with delivery.reaching() as client:
-        runs = client.search_runs([delivery.experiment_id(client)])
+    with client_.reaching() as client:
+        runs = client.search_runs([client_.experiment_id(client)])
     assert sum("mlflow.parentRunId" not in run.data.tags for run in runs) == 1

@@ -12,8 +12,8 @@ import yaml
 from prefect.settings import PREFECT_API_URL
 
 from judged_project import write_judged
-from pocketear import registry
-from pocketear.judged import Judged
+from pocketear.experiments import registry
+from pocketear.experiments.candidate import Judged
 from pocketear.params import load_params
 
 from .conftest import RESULT, ROOT, commit, run

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from judged_project import write_judged
-from pocketear import delivery, registry, tracking
+from pocketear.experiments import client as client_
+from pocketear.experiments import registry, runs
 from pocketear.params import load_params
 from pocketear.stages import register
 
@@ -20,12 +21,12 @@ def run_stage():
 
 def test_the_version_is_on_the_run_that_trained_the_model(tracked):
     write_judged(tracked)
-    with tracking.training_run(load_params(), Path("data/split/clips.parquet")) as run:
+    with runs.training_run(load_params(), Path("data/split/clips.parquet")) as run:
         run.on_epoch(9, {"loss": 0.5, "accuracy": 0.7})
         run.log_model(Path("models/keras/model.keras"))
     registered = run_stage()
-    with delivery.reaching() as client:
-        (only,) = client.search_runs([delivery.experiment_id(client)])
+    with client_.reaching() as client:
+        (only,) = client.search_runs([client_.experiment_id(client)])
     assert registered == {"name": "cry_laugh", "version": "1", "run_id": only.info.run_id}
     assert only.info.status == "FINISHED"
     assert only.data.metrics["training.loss"] == 0.5

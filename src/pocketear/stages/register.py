@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 from pocketear.base import files, process
-from pocketear.judged import Judged
+from pocketear.experiments.candidate import Judged
+from pocketear.experiments.registry import register_or_keep
 from pocketear.params import load_params
-from pocketear.registry import register_or_keep
 
 
 def main(models: Path, reports: Path, out: Path) -> None:

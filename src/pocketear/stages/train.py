@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear import tracking
 from pocketear.base import process
 from pocketear.base.arrays import FeatureBatch, Scores, Waveform
 from pocketear.base.errors import DataError, ParamsError
@@ -30,6 +29,7 @@ from pocketear.base.parallel import in_threads
 from pocketear.data.clips import known_labels, write_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
+from pocketear.experiments import runs
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.training import augment
 from pocketear.training import network as network_
@@ -255,7 +255,7 @@ def main(features: Path, out: Path, report: Path) -> None:
         fit(whole, train, val, params.train, params.augment, params.seed, tell_line)
         print("train: done; the first worker of TF_CONFIG writes the model")
         return
-    with tracking.training_run(params, features) as run:
+    with runs.training_run(params, features) as run:
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             tell_line(epoch, row)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from pocketear.journal import Event
+from pocketear.experiments.journal import Event
 from pocketear.params import Params
 
 PARENT_VARIABLE = "POCKETEAR_PARENT_RUN"  # of a cross-validation: its folds' runs go below it

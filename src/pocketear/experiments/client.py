@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocketear.base.errors import TrackingError
-from pocketear.journal import Event
+from pocketear.experiments.journal import Event
 from pocketear.report.figures import scalars
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear import delivery, provenance, tracking
 from pocketear.base import files
 from pocketear.base.errors import TrackingError
-from pocketear.judged import Judged, describe, headline, verdict_tags
+from pocketear.experiments import client as client_
+from pocketear.experiments import provenance, runs
+from pocketear.experiments.candidate import Judged, describe, headline, verdict_tags
 from pocketear.params import load_params
 from pocketear.report import plots
 
@@ -61,7 +62,7 @@ class Version:
 
 def register(judged: Judged) -> Version:
     """Make `judged` a version with the alias `challenger`; the same again is the same version."""
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         identity = judged.identity()
         known = client.search_model_versions(
             f"name = '{judged.name}' and tag.`{_IDENTITY_TAG}` = '{identity}'"
@@ -70,7 +71,7 @@ def register(judged: Judged) -> Version:
             made = known[0]
         else:
             model = judged.models / "keras" / "model.keras"
-            run_id = tracking.find_or_make_run(client, provenance.file_sha256(model), judged.params)
+            run_id = runs.find_or_make_run(client, provenance.file_sha256(model), judged.params)
             made = _make_version(client, judged, run_id, identity)
         client.set_registered_model_alias(judged.name, CHALLENGER, made.version)
         return find(judged.name, str(made.version))
@@ -81,24 +82,24 @@ def register_or_keep(judged: Judged) -> Version | None:
     try:
         send_pending()
         return register(judged)
-    except delivery.ServerAwayError as error:
+    except client_.ServerAwayError as error:
         kept = PENDING / judged.identity()
         if not kept.exists():
             with files.replacing(kept) as fresh:
                 shutil.copytree(judged.models, fresh / "models")
                 shutil.copytree(judged.reports, fresh / "reports")
                 shutil.copyfile("params.yaml", fresh / "params.yaml")
-        delivery.say(f"{error}; the version is kept in {PENDING} and registered later")
+        client_.say(f"{error}; the version is kept in {PENDING} and registered later")
         return None
 
 
 def send_pending() -> None:
     """Send the runs, then register the versions, that were kept while the server was away."""
-    tracking.send_pending()
+    runs.send_pending()
     for kept in sorted(PENDING.glob("*/params.yaml"), key=lambda path: path.stat().st_mtime):
         folder = kept.parent
         made = register(Judged(folder / "models", folder / "reports", load_params(kept)))
-        delivery.say(f"the kept version is now {made.name} version {made.version}")
+        client_.say(f"the kept version is now {made.name} version {made.version}")
         shutil.rmtree(folder)
 
 
@@ -107,7 +108,7 @@ def find(name: str, which: str) -> Version:
 
     raises: TrackingError if there is none
     """
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         from mlflow.exceptions import MlflowException
 
         number = which.removeprefix("v")
@@ -127,7 +128,7 @@ def find(name: str, which: str) -> Version:
 
 def versions(name: str) -> list[Version]:
     """All versions of a model, the newest first."""
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         found = client.search_model_versions(f"name = '{name}'")
         made = [_version(client, version) for version in found]
         return sorted(made, key=lambda version: -int(version.version))
@@ -135,7 +136,7 @@ def versions(name: str) -> list[Version]:
 
 def set_aliases(name: str, aliases: Mapping[str, str | None]) -> None:
     """Point each alias at a version; None takes the alias away."""
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         for alias, version in aliases.items():
             if version is None:
                 client.delete_registered_model_alias(name, alias)
@@ -145,7 +146,7 @@ def set_aliases(name: str, aliases: Mapping[str, str | None]) -> None:
 
 def set_tag(version: Version, name: str, value: str) -> None:
     """Write one tag on a version."""
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         client.set_model_version_tag(version.name, version.version, name, value)
 
 
@@ -154,7 +155,7 @@ def download(version: Version, path: str, into: Path) -> Path:
 
     raises: TrackingError if the version's run does not hold it
     """
-    with delivery.reaching() as client:
+    with client_.reaching() as client:
         from mlflow.exceptions import MlflowException
 
         into.mkdir(parents=True, exist_ok=True)
@@ -229,7 +230,7 @@ def _log_files(client: "MlflowClient", judged: Judged, run_id: str, folder: str)
         plots.draw_all(judged.reports, pictures)
         client.log_artifacts(run_id, str(pictures), f"{folder}/plots")
     client.log_artifacts(run_id, str(judged.reports), f"{folder}/reports")
-    now = delivery.now_ms()
+    now = client_.now_ms()
     metrics = [Metric(name, value, now, 0) for name, value in headline(judged).items()]
     client.log_batch(run_id, metrics=metrics)
 
@@ -255,13 +256,13 @@ def _log_pyfunc(judged: Judged, run_id: str) -> Any:
     # it misses pip, which uv's environments do without
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     sine = 0.1 * np.sin(np.arange(_EXAMPLE_SAMPLES) * 0.2)
-    mlflow.set_tracking_uri(delivery.address())
+    mlflow.set_tracking_uri(client_.address())
     with mlflow.start_run(run_id=run_id):
         return mlflow.pyfunc.log_model(
             name=judged.name,
-            python_model=str(Path(__file__).with_name("serving.py")),
+            python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"model": str(judged.tflite)},
-            code_paths=[str(Path(__file__).parent)],
+            code_paths=[str(Path(__file__).parents[1])],
             signature=signature,
             input_example=pd.DataFrame({"waveform": [sine.round(4).tolist()]}),
             pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],

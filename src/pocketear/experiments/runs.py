@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocketear.base.errors import TrackingError
-from pocketear.delivery import (
+from pocketear.experiments.client import (
     ServerAwayError,
     address,
     deliver,
@@ -22,9 +22,9 @@ from pocketear.delivery import (
     reaching,
     say,
 )
-from pocketear.journal import Event, Journal, left_behind
+from pocketear.experiments.journal import Event, Journal, left_behind
+from pocketear.experiments.provenance import file_sha256, start_event
 from pocketear.params import Params
-from pocketear.provenance import file_sha256, start_event
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

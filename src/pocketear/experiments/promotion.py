@@ -14,12 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear import registry
 from pocketear.base import files
 from pocketear.base.errors import TrackingError
-from pocketear.judged import SIZES, cost, with_interval
+from pocketear.experiments import registry
+from pocketear.experiments.candidate import SIZES, cost, with_interval
+from pocketear.experiments.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 from pocketear.params import Params
-from pocketear.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 from pocketear.report.figures import table
 
 PROMOTED_TAG, WITHDRAWN_TAG = "promoted", "withdrawn"  # when, ISO 8601

@@ -1,0 +1,1 @@
+"""experiments: runs, registered versions and promotion in MLflow; nothing that ships depends on them."""
