@@ -14,17 +14,17 @@ import soundfile
 
 from browser import open_tab
 from conftest import ROOT
+from pocketear.apps.default_model import open_model
+from pocketear.apps.demo import server
+from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError
 from pocketear.data.audio import load_waveform
-from pocketear.demo import server
-from pocketear.demo.assets import client_folder
 from pocketear.listening.listener import listen
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.runner import litert_runner
-from pocketear.shipped import open_model
 from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
-STATIC = ROOT / "src/pocketear/demo/static"
+STATIC = ROOT / "src/pocketear/apps/demo/static"
 VECTORS = ROOT / "tests/vectors"
 BROWSER = 1e-5  # WebAssembly adds up in another order; the weights here make logits of tens
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from pocketear.apps.default_model import open_model, shipped_model
+from pocketear.apps.predict import Segment, predict, segments
 from pocketear.base.errors import ClipError, RunnerError
 from pocketear.params import load_params
-from pocketear.predict import Segment, predict, segments
 from pocketear.runtimes.card import write_card
-from pocketear.shipped import open_model, shipped_model
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 HEAVY = ("tensorflow", "keras", "librosa", "pandas", "mlflow", "pydantic", "scipy", "sklearn")
@@ -110,7 +110,7 @@ def test_an_hour_does_not_fill_memory(model: Path) -> None:
         for _ in range(60):
             file.write(quiet)
     code = (
-        "import resource; from pathlib import Path; from pocketear.predict import *\n"
+        "import resource; from pathlib import Path; from pocketear.apps.predict import *\n"
         f"model = open_model(Path({str(model)!r}))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "assert predict(Path('hour.wav'), model).label == 'background'\n"

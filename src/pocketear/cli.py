@@ -104,7 +104,7 @@ def option(*names: str, **settings: Any) -> Option:
 def predict(arguments: Arguments) -> None:
     """Run `pocketear predict`."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads take time to start, and idle
-    from pocketear import predict as predicting
+    from pocketear.apps import predict as predicting
 
     if not predicting.run(arguments.files, arguments.model, as_json=arguments.json):
         sys.exit(1)
@@ -113,7 +113,7 @@ def predict(arguments: Arguments) -> None:
 def listen(arguments: Arguments) -> None:
     """Run `pocketear listen`."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from pocketear import listen as listening
+    from pocketear.apps import listen as listening
 
     listening.run(arguments.file, arguments.model, as_json=arguments.json)
 
@@ -147,8 +147,8 @@ def summary(arguments: Arguments) -> None:
 
 def demo(arguments: Arguments) -> None:
     """Run `pocketear demo`."""
-    from pocketear.demo import server
-    from pocketear.shipped import shipped_model
+    from pocketear.apps.default_model import shipped_model
+    from pocketear.apps.demo import server
 
     server.run(arguments.model or shipped_model(), arguments.port)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pocketear.apps.default_model import Model, open_model, shipped_model
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
 from pocketear.data.audio import stream_waveform
 from pocketear.data.windows import stream_windows
-from pocketear.shipped import Model, open_model, shipped_model
 
 _BLOCK = 1 << 18  # samples of a file in memory at once: 6 s of 44.1 kHz
 

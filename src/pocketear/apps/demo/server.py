@@ -5,12 +5,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError
-from pocketear.demo.assets import client_folder
 from pocketear.runtimes.card import card_json, read_card
 
 _STATIC = Path(__file__).parent / "static"
-_BASE_CSS = Path(__file__).parents[1] / "report/templates/base.css"  # looks like the report
+_BASE_CSS = Path(__file__).parents[2] / "report/templates/base.css"  # looks like the report
 _LOOPBACK = "127.0.0.1"
 _TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -14,11 +14,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pocketear.apps.default_model import open_model, shipped_model
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import from_int16, stream_waveform
 from pocketear.listening import listener
-from pocketear.shipped import open_model, shipped_model
 
 _BLOCK = 1 << 16  # samples of a file in memory at once
 _CONTAINERS = (b"RIFF", b"fLaC", b"OggS", b"caff", b"FORM")  # what is not raw PCM

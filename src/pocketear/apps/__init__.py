@@ -1,0 +1,1 @@
+"""apps: what people run at a desk: predict, listen and the browser demo."""
