@@ -25,7 +25,7 @@ import yaml
 
 from project import ESC10, ROOT, need_esc10
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/helpers"))
 
 from claim import publish
 from pocketear.base.errors import DataError

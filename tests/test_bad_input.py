@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base import process
 from pocketear.data.clips import read_clips
 from pocketear.stages import ingest, split, validate

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import ROOT
+from places import ROOT
 from sounds import write_by_phone
 
 pytestmark = pytest.mark.slow

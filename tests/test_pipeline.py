@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.fingerprint import modules_of
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from places import ROOT
 from pocketear.base.errors import PackagingError
 from pocketear.packaging import kotlin
 
-ROOT = Path(__file__).parents[2]
 ANDROID = ROOT / "mobile/android"
 CACHE = ROOT / kotlin.CACHE
 
@@ -21,7 +21,7 @@ def lib() -> Path:
 
 @pytest.mark.slow
 def test_the_kotlin_tests_pass_here(lib: Path) -> None:
-    told = kotlin.run_tests(ANDROID, ROOT / "tests/vectors", CACHE)
+    told = kotlin.run_tests(ANDROID, ROOT / "mobile/vectors", CACHE)
     assert "OK (" in told
 
 

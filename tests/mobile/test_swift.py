@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-IOS = Path(__file__).parents[2] / "mobile/ios"
+from places import ROOT
+
+IOS = ROOT / "mobile/ios"
 SOURCES = sorted(IOS.rglob("*.swift"))
 APPLE_ONLY = ("Accelerate", "AVFoundation", "CoreML", "CryptoKit", "SoundAnalysis")
 

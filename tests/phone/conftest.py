@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.phone import setup
 from pocketear.phone.known_networks import Layer, convolutional, ds_cnn, separable
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.phone import calibration
 from pocketear.phone.calibration import Workload, calibrated, counts_file, fit, left_out
 from pocketear.phone.classes import phone_table

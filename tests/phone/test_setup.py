@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import PhoneError
 from pocketear.phone import setup
 

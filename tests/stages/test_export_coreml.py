@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from places import ROOT
 from pocketear.base.errors import ExportError, RunnerError
 from pocketear.base.files import read_folder
 from pocketear.params import load_params
@@ -17,7 +18,6 @@ from pocketear.runtimes import coreml
 from pocketear.runtimes.card import card_for, card_from, card_json
 from pocketear.stages import export_coreml
 
-ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")
 LABELS = ("background", "crying_baby", "laughing")
 VARIANTS = ("fp32", "fp16", "int8")

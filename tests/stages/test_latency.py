@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from broken_harness import with_harness
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import PhoneError
 from pocketear.params import load_params
 from pocketear.phone import setup

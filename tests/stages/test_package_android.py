@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conftest import ROOT
 from packaged_project import package, write_project
+from places import ROOT
 from pocketear.base.errors import RunnerError
 from pocketear.packaging import kotlin
 from pocketear.runtimes.card import read_card

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import yaml
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import DataError, ParamsError
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
@@ -157,7 +157,7 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
 @pytest.mark.slow
 def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: Store) -> None:
     set_params(epochs=60, strategy="mirrored")
-    runs = [start_training(out, str(ROOT / "tests/two_devices.py")) for out in ("a", "b")]
+    runs = [start_training(out, str(ROOT / "tests/helpers/two_devices.py")) for out in ("a", "b")]
     told = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "".join(told)
     made = [Path(out, "keras/model.keras").read_bytes() for out in ("a", "b")]
@@ -182,7 +182,7 @@ def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> Non
     assert run.returncode == 1
     assert line.startswith("error: train.strategy is mirrored, but TensorFlow sees one device")
     set_params(strategy="mirrored", batch_size=1)
-    run = start_training("a", str(ROOT / "tests/two_devices.py"))
+    run = start_training("a", str(ROOT / "tests/helpers/two_devices.py"))
     line = run.communicate()[1].splitlines()[-1]
     assert run.returncode == 1
     assert line.startswith("error: a batch of 1 windows cannot be shared among 2 devices; raise")
@@ -212,7 +212,7 @@ def test_two_machines_make_the_model_of_two_devices_and_only_the_chief_writes_it
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params(strategy="mirrored", batch_size=5)  # shares that change, of one device only
-    assert start_training("mirrored", str(ROOT / "tests/two_devices.py")).wait() == 0
+    assert start_training("mirrored", str(ROOT / "tests/helpers/two_devices.py")).wait() == 0
     set_params(strategy="multi_worker")
     for run in start_workers(monkeypatch):
         told = run.communicate()[1]

@@ -1,1 +1,1 @@
-"""experiments: runs, registered versions and promotion in MLflow; nothing that ships depends on them."""
+"""experiments: runs, registered versions and promotion in MLflow. Nothing that ships needs it."""

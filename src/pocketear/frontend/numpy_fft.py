@@ -3,7 +3,7 @@
 It stands in for that file where a package takes features (export.ios_front_end: accelerate), so
 that evaluate, parity and gate judge all of what ships. Same algorithm and precision: each frame
 windowed, a real FFT, powers, mels, the logarithm above the floor, the DCT, all in float32. The
-vectors of tests/vectors/front_end.json, which librosa made, hold both to the same limit.
+vectors of mobile/vectors/front_end.json, which librosa made, hold both to the same limit.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """listener: a stream of sound -> events, by the same small algorithm on every platform.
 
-Kotlin and Swift hold the same three steps, and pass the same vectors (tests/vectors), bit for bit:
+Kotlin and Swift hold the same three steps, and pass the same vectors (mobile/vectors), bit for bit:
 
 1. WindowBuffer: samples in, every hop_length samples a window out.
 2. The model: a window -> scores. A window of digital silence is not run: all its scores are 0.

@@ -1,1 +1,1 @@
-"""report: what the stages found enters; a page, a text for a pull request and a short table leave."""
+"""report: what the stages found enters; pages and tables for people leave."""

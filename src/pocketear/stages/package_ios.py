@@ -15,7 +15,7 @@ from pocketear.packaging.package import FILE, accepted_verdict, model_card, writ
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_package_card
 
-SOURCES, VECTORS = Path("mobile/ios"), Path("tests/vectors")
+SOURCES, VECTORS = Path("mobile/ios"), Path("mobile/vectors")
 _MODULE = "SoundListener"  # what it is called in mobile/ios
 _FOLDERS = ("Sources", "Tests")
 

@@ -3,17 +3,17 @@ import XCTest
 
 @testable import SoundListener
 
-/// tests/vectors: what the listeners in Python, Kotlin and Swift must all do.
+/// mobile/vectors: what the listeners in Python, Kotlin and Swift must all do.
 enum Vectors {
     static func cases(_ name: String) throws -> [[String: Any]] {
         let cases = try JSONSerialization.jsonObject(with: Data(contentsOf: try file(name)))
         return try XCTUnwrap(cases as? [[String: Any]])
     }
 
-    /// Beside the tests in the package that ships, in tests/vectors of the project else.
+    /// Beside the tests in the package that ships, in mobile/vectors of the project else.
     private static func file(_ name: String) throws -> URL {
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let places = [here.appendingPathComponent("Vectors"), here.appendingPathComponent("../../../../tests/vectors")]
+        let places = [here.appendingPathComponent("Vectors"), here.appendingPathComponent("../../../vectors")]
         let files = places.map { $0.appendingPathComponent(name) }
         return try XCTUnwrap(files.first { FileManager.default.fileExists(atPath: $0.path) })
     }

@@ -1,4 +1,4 @@
-// listener: src/pocketear/listening/listener.py in JavaScript, held to it by tests/vectors, bit for bit.
+// listener: src/pocketear/listening/listener.py in JavaScript, held to it by mobile/vectors, bit for bit.
 // A window is a Float32Array; sums and comparisons are in float32 (Math.fround), times in float64.
 
 /** A stream cut into windows. */

@@ -4,9 +4,9 @@ import java.io.File
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** tests/vectors: what the listeners in Python, Kotlin and Swift must all do. */
+/** mobile/vectors: what the listeners in Python, Kotlin and Swift must all do. */
 object Vectors {
-    private val folder = File(System.getProperty("pocketear.vectors") ?: "../../tests/vectors")
+    private val folder = File(System.getProperty("pocketear.vectors") ?: "../vectors")
 
     fun cases(name: String): List<JSONObject> = JSONArray(File(folder, name).readText()).objects()
 

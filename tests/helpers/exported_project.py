@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from conftest import ROOT
+from places import ROOT
 from tables import clip_table
 
 

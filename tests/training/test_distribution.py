@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 
 UPDATES = """
 import keras, numpy as np, tensorflow as tf
@@ -48,7 +48,7 @@ def test_the_losses_and_weights_are_those_of_one_device() -> None:
     """Also where the shares are unequal. A loss scaled otherwise or a batch seen twice: 1e-2."""
     done = subprocess.run(
         [sys.executable, "-c", UPDATES],
-        cwd=ROOT / "tests",
+        cwd=ROOT / "tests/helpers",
         capture_output=True,
         text=True,
         check=True,

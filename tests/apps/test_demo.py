@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from browser import open_tab
-from conftest import ROOT
+from places import ROOT
 from pocketear.apps.default_model import open_model
 from pocketear.apps.demo import server
 from pocketear.apps.demo.assets import client_folder
@@ -25,7 +25,7 @@ from pocketear.runtimes.runner import litert_runner
 from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 STATIC = ROOT / "src/pocketear/apps/demo/static"
-VECTORS = ROOT / "tests/vectors"
+VECTORS = ROOT / "mobile/vectors"
 BROWSER = 1e-5  # WebAssembly adds up in another order; the weights here make logits of tens
 
 RUN_VECTORS = """

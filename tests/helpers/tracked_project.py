@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from places import ROOT
 from pocketear.experiments import client as client_
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import soundfile
 from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_limits
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import ClipError, ClusterError
 from pocketear.data import workers
 from pocketear.data.cache import hear, waveform_cache
@@ -238,7 +238,7 @@ def test_a_scheduler_without_workers_is_told(
 
 def test_dask_is_neither_needed_nor_loaded_without_an_address(project: Path) -> None:
     code = (
-        "import sys; sys.modules['distributed'] = None; from pocketear import workers\n"
+        "import sys; sys.modules['distributed'] = None; from pocketear.data import workers\n"
         "try:\n with workers.open_workers() as w: print(w.call(len, [1]))\n"
         "except workers.ClusterError as e: print(e)"
     )

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-import mil_cases
+import coreml_cases
 from pocketear.base.errors import RunnerError
 from pocketear.runtimes import coreml
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
-INPUTS = tuple(mil_cases.INPUTS.values())
+INPUTS = tuple(coreml_cases.INPUTS.values())
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def mb(ct):
 def cases(mb):
     import tensorflow as tf
 
-    return mil_cases.cases(mb, tf)
+    return coreml_cases.cases(mb, tf)
 
 
 def package(ct, mb, path, build, shapes, **options):
@@ -68,7 +68,7 @@ def every_case(ct, mb, cases, tmp_path_factory):
     package(
         ct, mb, path,
         lambda *inputs: tuple(build(*inputs) for build, _ in cases.values()),
-        mil_cases.SHAPES.values(),
+        coreml_cases.SHAPES.values(),
     )  # fmt: skip
     return path
 
@@ -165,7 +165,7 @@ def _config(optimise, kind, **options):
 def test_compressed_weights_are_unpacked_as_coremltools_unpacks_them(ct, mb, tmp_path, kind, op):
     import coremltools.optimize.coreml as optimise
 
-    weight = mil_cases.weights(16, 8, 3, 3)
+    weight = coreml_cases.weights(16, 8, 3, 3)
 
     def build(x):
         return mb.conv(x=x, weight=weight, pad_type="same")
@@ -188,7 +188,7 @@ def test_compressed_weights_are_unpacked_as_coremltools_unpacks_them(ct, mb, tmp
 @pytest.fixture
 def classifier(ct, mb, tmp_path):
     """A sound classifier of three labels: softmax(dense(waveform))."""
-    weight = mil_cases.weights(3, 1_000)
+    weight = coreml_cases.weights(3, 1_000)
 
     def build(x):
         return mb.softmax(x=mb.linear(x=mb.expand_dims(x=x, axes=[0]), weight=weight))
@@ -275,7 +275,7 @@ def first_operation(specification, kind):
 
 
 def test_an_op_that_is_not_covered_is_named(ct, mb, tmp_path):
-    weight = mil_cases.weights(4, 2, 3, 3)
+    weight = coreml_cases.weights(4, 2, 3, 3)
     path = tmp_path / "x.mlpackage"
     package(
         ct, mb, path, lambda x: mb.conv_transpose(x=x, weight=weight, name="up"), [(1, 4, 5, 5)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.data.clips import read_clips
 from sounds import tone, write, write_by_phone
 

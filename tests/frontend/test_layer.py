@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.data.audio import load_waveform
 from pocketear.evaluation.numeric_error import power_error, powers_of
 from pocketear.params import FrontEndParams, load_params

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.data.synthesis import backgrounds, scene, signals, voices
 from pocketear.data.synthesis.recipe import Contents, Recipe, load_recipe
 from pocketear.data.synthesis.render import SOUNDS, Rendered, render_all, render_clip, scene_of

@@ -1,7 +1,7 @@
 """Makes the vectors that the listeners in Python, Kotlin and Swift must pass, from the Python one.
 
-    python tests/vectors/generate.py            says whether the files are up to date
-    python tests/vectors/generate.py --update   writes them; review the difference
+    python tests/helpers/make_vectors.py            says whether the files are up to date
+    python tests/helpers/make_vectors.py --update   writes them; review the difference
 
 listener.json: settings, steps and events. A step is the scores of the next window (null: not a
 number) or a gap (the next window starts at that sample). An event is told `after` a step; the
@@ -36,10 +36,9 @@ from pocketear.frontend.librosa_features import mel_matrix, reference_steps
 from pocketear.listening.listener import Listener, WindowBuffer
 from pocketear.params import FrontEndParams
 from pocketear.runtimes.card import card_from, card_json, settings_from, write_card
+from tiny_model import tiny_card, tiny_tflite
 
-FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER.parent))
-from tiny_model import tiny_card, tiny_tflite  # noqa: E402
+FOLDER = Path(__file__).parents[2] / "mobile/vectors"
 
 LABELS = ["background", "crying_baby", "laughing"]
 PLAIN = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conftest import ROOT
 from exported_project import working_in
+from places import ROOT
 from pocketear.packaging import kotlin
 from pocketear.params import load_params
 from pocketear.runtimes.card import CARD, card_for, card_json, settings_json, write_card
@@ -30,7 +30,6 @@ def write_project(
     (folder / "reports").mkdir()
     (folder / "reports/verdict.json").write_text(json.dumps(verdict))
     (folder / "mobile").symlink_to(ROOT / "mobile")
-    (folder / "tests").symlink_to(ROOT / "tests")
     (ROOT / kotlin.CACHE).mkdir(parents=True, exist_ok=True)
     (folder / kotlin.CACHE).parent.mkdir(exist_ok=True)
     (folder / kotlin.CACHE).symlink_to(ROOT / kotlin.CACHE)

@@ -108,7 +108,7 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
         from pathlib import Path
         from pocketear import params
         from pocketear.experiments import runs
-        with tracking.training_run(params.load_params(), Path("data/split/clips.parquet")) as run:
+        with runs.training_run(params.load_params(), Path("data/split/clips.parquet")) as run:
             run.on_epoch(0, {"loss": 1.0})
             print("ready", flush=True)
             time.sleep(60)

@@ -39,7 +39,7 @@ def test_help_says_what_the_stage_does() -> None:
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    code = "from pocketear import command\ncommand.guard(lambda: 1 / 0)"
+    code = "from pocketear.base import process\nprocess.guard(lambda: 1 / 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ZeroDivisionError" in done.stderr
     assert done.returncode == 1
@@ -47,8 +47,8 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from pocketear import command\n"
-        "command.guard(lambda: Path('/dev/full').write_text('x'))"
+        "from pathlib import Path; from pocketear.base import process\n"
+        "process.guard(lambda: Path('/dev/full').write_text('x'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path

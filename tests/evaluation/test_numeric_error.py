@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.evaluation.numeric_error import (
     MOST_SNR_DB,
     PROBES,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import ParamsError
 from pocketear.params import load_params
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import RunnerError
 from pocketear.evaluation.numeric_error import power_error, powers_of, probes, row_error
 from pocketear.frontend import librosa_features, numpy_fft
@@ -17,7 +17,7 @@ from pocketear.params import FrontEndParams, load_params
 
 PARAMS = load_params(ROOT / "params.yaml")
 DEFAULT, LIMIT = PARAMS.frontend, PARAMS.gate.max_front_end_error
-VECTORS = json.loads((ROOT / "tests/vectors/front_end.json").read_text())
+VECTORS = json.loads((ROOT / "mobile/vectors/front_end.json").read_text())
 
 
 def error(heard: np.ndarray, wanted: np.ndarray, loudest: np.ndarray, p: FrontEndParams) -> float:

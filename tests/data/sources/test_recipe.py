@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from places import ROOT
 from pocketear.base.errors import ParamsError
 from pocketear.data.sources.recipe import Recipe
 from pocketear.data.synthesis.recipe import load_recipe

@@ -1,4 +1,3 @@
-import importlib.util
 import itertools
 import json
 from pathlib import Path
@@ -8,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import make_vectors
+from places import VECTORS
 from pocketear.base.errors import RunnerError
 from pocketear.data.audio import load_waveform
 from pocketear.data.windows import cut_windows
@@ -16,7 +17,6 @@ from pocketear.runtimes.card import settings_from, write_card
 from pocketear.runtimes.runner import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
-VECTORS = Path(__file__).parent / "vectors"
 HOP = WINDOW // 2
 
 
@@ -25,11 +25,8 @@ def cases(name: str) -> list:
 
 
 def test_vectors_are_what_the_reference_says() -> None:
-    spec = importlib.util.spec_from_file_location("generate", VECTORS / "generate.py")
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    for name, content in generate.vectors().items():
-        assert (VECTORS / name).read_bytes() == content, f"{name} differs: see generate.py"
+    for name, content in make_vectors.vectors().items():
+        assert (VECTORS / name).read_bytes() == content, f"{name} differs: see make_vectors.py"
 
 
 def test_only_the_right_card_of_the_vectors_is_read() -> None:
