@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup phone-tools run test lint format serve notify pull retrain pull-request-report keep-reports apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests lint format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 22
 
-setup: .pocketear/synced phone-tools  ## the environment, as uv.lock says
+setup: .pocketear/synced system-tools  ## the environment, as uv.lock says
 
 .pocketear/uv/bin/uv:
 	python3 -m venv .pocketear/uv
@@ -28,15 +28,24 @@ setup: .pocketear/synced phone-tools  ## the environment, as uv.lock says
 	@$(RUN) python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))'
 	@touch $@
 
-phone-tools:  ## what the arm64 measurement needs, where apt and root are at hand
-	@sh src/pocketear/phone/install.sh
+system-tools:  ## what the arm64 measurement and the Android package need, where apt and root are at hand
+	@sh tools/install.sh run
+
+test-tools:  ## what some tests need besides
+	@sh tools/install.sh test
 
 run: setup  ## sounds -> judged Android and iOS packages and a report page
-	@$(RUN) dvc repro; status=$$?; $(RUN) pocketear summary; exit $$status
+	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary; exit $$status
 
-test: setup lint  ## lint, then all tests
+check: setup lint  ## lint, then the fast tests: under two minutes
+	$(RUN) pytest -q -n 2 --dist loadfile -m "not slow"
+
+test: setup test-tools lint  ## lint, then all tests
 	$(RUN) pytest -q -n 2 --dist loadfile
 	@echo "lint and tests passed; the page of a real run: make run, then reports/report.html"
+
+some-tests: setup test-tools  ## the tests in TESTS, files or folders, as CI runs them side by side
+	$(RUN) pytest -q -n 2 --dist loadfile $$TESTS
 
 .pocketear/bin/actionlint:
 	@GOBIN=$(CURDIR)/.pocketear/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 2>/dev/null \
@@ -46,19 +55,23 @@ lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workfl
 	$(RUN) ruff format --check --quiet .
 	$(RUN) ruff check --quiet .
 	$(RUN) mypy
+	$(RUN) python tools/dvc_deps.py --check
 	$(RUN) lint-imports --no-cache
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) zizmor --offline --quiet .github/workflows
 	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
 
-format: setup  ## what lint would complain of and a tool can mend
+dvc-deps: setup  ## the code that each stage depends on, into dvc.yaml, from the imports
+	$(RUN) python tools/dvc_deps.py
+
+format: setup  ## what lint would complain of and a tool can fix
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
 serve: setup  ## Prefect's server, a worker and MLflow's pages on loopback; Ctrl-C ends all
 	$(RUN) python flows/serve.py
 
-notify: setup  ## tell the server that data or params changed: one retrain a change
+notify: setup  ## notify the server that data or params changed: one retrain a change
 	$(RUN) python flows/notify.py
 
 pull: setup  ## the data that DVC tracks, where there is a remote

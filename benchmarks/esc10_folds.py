@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import claim
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.params import load_params
 from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
@@ -53,13 +54,17 @@ def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any]
 def recalls() -> dict[str, float]:
     """Of the file that ships, by label, over all clips that were tested."""
     confusion = pd.read_csv(RESULTS / "confusion.csv", index_col=0)
-    return {label: round(row[label] / row.sum(), 4) for label, row in confusion.iterrows()}
+    return {
+        str(label): round(float(row[str(label)] / row.sum()), 4)
+        for label, row in confusion.iterrows()
+    }
 
 
 def network_size(labels: int) -> dict[str, int]:
     """Weights that are trained, and multiply-adds behind the front-end."""
     params = load_params(ROOT / "params.yaml")
-    constants = network.Normalisation(*np.ones((2, params.frontend.n_mels), np.float32))
+    mels = params.frontend.n_mels
+    constants = Normalisation(mean=(1.0,) * mels, scale=(1.0,) * mels)
     names = tuple(f"label_{number}" for number in range(labels))
     whole = network.build(params.frontend, params.model, names, constants)
     return {

@@ -24,8 +24,8 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 import claim
-from pocketear.frontend import layer as layer_
 from pocketear.frontend import librosa_features
+from pocketear.frontend.layer import FrontEnd, n_frames
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.count import count
 from pocketear.phone.setup import prepare
@@ -51,7 +51,7 @@ def convolved(waveform: Any, p: FrontEndParams, row: int) -> Any:
     kernel, mel = plain_dft(p)
     kernel = kernel.reshape(p.win_length // row, row, -1).astype(np.float32)
     begin = librosa_features.hann(p.win_length, p.n_fft)[0]
-    used = (layer_.n_frames(p) - 1) * p.hop_length + p.win_length
+    used = (n_frames(p) - 1) * p.hop_length + p.win_length
     rows = ops.reshape(waveform[:, begin : begin + used], (-1, used // row, row))
     spectrum = ops.conv(rows, ops.convert_to_tensor(kernel), strides=p.hop_length // row)
     real, imaginary = ops.split(spectrum, 2, axis=-1)
@@ -61,12 +61,12 @@ def convolved(waveform: Any, p: FrontEndParams, row: int) -> Any:
 
 def layer(p: FrontEndParams) -> Callable[[Any], Any]:
     """What ships."""
-    return layer_.FrontEnd(p, name="front_end")
+    return FrontEnd(p, name="front_end")
 
 
 def mirrored_only(p: FrontEndParams) -> Callable[[Any], Any]:
     """What ships, without the second factor: half a frame, bins in band, mels in bands."""
-    with mock.patch.object(layer_, "choose_residues", lambda *_: 1):
+    with mock.patch("pocketear.frontend.layer.choose_residues", lambda *_: 1):
         return layer(p)
 
 

@@ -46,13 +46,6 @@ CYCLE = (
     "flow",
     "deployment",
 )  # of killed runs; the next one mends
-VARIES = {  # by nature, and why
-    "reports/latency.json": "holds times of this machine",
-    "reports/verdict.json": "holds the ratio of two such times",
-    "reports/report.html": "shows both",
-    "reports/registered.json": "holds the id of a run in MLflow",
-    "reports/validation": "Data Docs hold their date",
-}
 ROLES = {  # of a process, by what its command line holds; the first that fits
     "pocketear.stages.": "stage",
     "prefect server": "server",
@@ -130,7 +123,6 @@ class Workspace:
             out["path"]: "changed" if stage in changed else out["md5"]
             for stage, found in lock["stages"].items()
             for out in found.get("outs", [])
-            if out["path"] not in VARIES
         }
 
     def last_words(self) -> str:
@@ -238,7 +230,6 @@ def measure(kills: int, seed: int, scratch: Path) -> dict[str, object]:
         "left_behind": sum(kill.left_behind for kill in done),
         "victims": dict(Counter(kill.victim for kill in done)),
         "compared": sorted(expected),
-        "vary_by_nature": VARIES,
         "each": [asdict(kill) for kill in done],
     }
 

@@ -4,11 +4,12 @@ The stages up to `parity`, in a scratch project. The model is trained for EPOCHS
 folds: this asks whether the runtimes agree with librosa and Keras, not whether the model is good.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import claim
+from pocketear.contracts.parity import ParityReport
+from pocketear.contracts.report_file import read
 from project import ESC10, need_esc10, run_stage, scratch_project
 
 EPOCHS, CLIPS = 40, 80  # all clips of the fold
@@ -20,16 +21,16 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 STAGES = ("ingest", "validate", "split", "featurize", "train", "export_litert", "export_coreml",
           "parity")  # fmt: skip
-TOLD = ("max_abs", "max_rel", "snr_db", "flips", "absent")
+FIGURES = {"max_abs", "max_rel", "snr_db", "flips", "absent"}
 
 
-def compared() -> dict[str, Any]:
-    """Train, export and compare. returns: reports/parity.json"""
+def compared() -> ParityReport:
+    """Train, export and compare."""
     with scratch_project(CHANGES) as folder:
         for name in STAGES:
             print(f"parity: {name}", flush=True)
             run_stage(name)
-        return dict(json.loads((folder / "reports/parity.json").read_text(encoding="utf-8")))
+        return read(folder / "reports/parity.json", ParityReport)
 
 
 def main() -> None:
@@ -37,13 +38,13 @@ def main() -> None:
     need_esc10()
     report = compared()
     entries = {
-        f"{entry['runtime']}.{entry['stage']}": {
-            **{name: entry[name] for name in TOLD if entry[name] not in (None, "")},
-            "worst": Path(entry["worst"]).name,
+        f"{entry.runtime}.{entry.stage}": {
+            **entry.model_dump(include=FIGURES, exclude_defaults=True),
+            "worst": Path(entry.worst).name,
         }
-        for entry in report["entries"]
+        for entry in report.entries
     }
-    claim.publish("parity", {"windows": len(report["windows"]), "epochs": EPOCHS, **entries})
+    claim.publish("parity", {"windows": len(report.windows), "epochs": EPOCHS, **entries})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Run on macOS in a folder where `make run` has been: python benchmarks/parity_apple.py
 Elsewhere it says so in one line and exits 1. The windows are the probes that parity compares.
 NAME_features is what export.ios_front_end `accelerate` makes of the same model, with the features
-of dsp.py; the Swift package's own are compared by its tests.
+of frontend/numpy_fft.py; the Swift package's own are compared by its tests.
 """
 
 from pathlib import Path

@@ -15,12 +15,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 import claim
 import front_end as front_end_benchmark
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.frontend import layer
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.arm64 import costliest
@@ -32,7 +32,7 @@ from pocketear.phone.harness import Job, count_run
 from pocketear.phone.known_networks import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
 from pocketear.stages.export_litert import convert, quantise
-from pocketear.training import network as network_
+from pocketear.training.network import NETWORKS, build
 
 RUNS = 20
 HOSTS = {"a53": ("cortex-a53", "cortex-a57"), "a76": ("cortex-a76", "neoverse-n1")}
@@ -47,9 +47,9 @@ def architecture(name: str) -> tuple[bytes, FrontEndParams]:
     kind = {"mfcc_cnn": "mfcc"}.get(name, "log_mel")
     p = PARAMS.frontend.model_copy(update={"kind": kind})
     count = layer.n_coefficients(p)
-    mean, scale = np.zeros(count, np.float32), np.ones(count, np.float32)
+    constants = Normalisation(mean=(0.0,) * count, scale=(1.0,) * count)
     chosen = PARAMS.model.model_copy(update={"architecture": name})
-    built = network_.build(p, chosen, LABELS, network_.Normalisation(mean, scale))
+    built = build(p, chosen, LABELS, constants)
     return quantise(convert(built), probe_windows(p.window_length)), p
 
 
@@ -107,7 +107,7 @@ def class_row(counts: Counts, path: Path, name: str, seconds: float) -> dict[str
 def architectures(tools: Tools, folder: Path) -> dict[str, Any]:
     """The product's own networks, with what listening costs and the front-end's multiply-adds."""
     rows = {}
-    for name in network_.NETWORKS:
+    for name in NETWORKS:
         content, p = architecture(name)
         path = folder / f"{name}.tflite"
         path.write_bytes(content)

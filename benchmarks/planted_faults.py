@@ -127,7 +127,7 @@ def run_validate(rows: list[Row]) -> tuple[dict[str, str], str]:
         writer.writerows(rows)
     stopped, report = "", Path("reports/validation")
     with contextlib.redirect_stdout(io.StringIO()):
-        ingest.main(Path("sounds"), CLIPS)
+        ingest.main(CLIPS)
         try:
             validate.main(CLIPS / "clips.parquet", VALID, report)
         except DataError as error:

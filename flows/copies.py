@@ -17,7 +17,7 @@ FOLDER = Path(".pocketear/copies")
 
 
 def variant_key(root: Path, *choices: object) -> str:
-    """A name for what is in the project now and what is asked of it; the same for the same."""
+    """A name made of the project's content and the choices: equal for equal content."""
     digest = hashlib.sha256(repr(choices).encode())
     for path in _own_files(root):
         digest.update(path.encode() + (root / path).read_bytes())
@@ -27,9 +27,9 @@ def variant_key(root: Path, *choices: object) -> str:
 def make_copy(root: Path, copy: Path, overrides: Sequence[str], cache: Path | None = None) -> Path:
     """A copy of the project in the folder `copy`, with other parameters.
 
-    One that is there is gone on with. Recordings that params.yaml names are not copied: they are
-    linked.
-    cache: of DVC; by default the project's own, so that nothing is made twice
+    An existing copy is used as it is. Recordings that params.yaml names are linked, not copied.
+
+    cache: DVC's; by default the project's own, so that nothing is computed twice
     """
     if not (copy / ".dvc/config.local").exists():
         for path in _own_files(root):
@@ -38,14 +38,14 @@ def make_copy(root: Path, copy: Path, overrides: Sequence[str], cache: Path | No
         set_params(copy, overrides)
         _link_data(root, copy)
         _git_init(copy)
-        # written last: with it the copy is whole
+        # written last: its presence marks a complete copy
         shared = cache or _output(root, sys.executable, "-m", "dvc", "cache", "dir")
         (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {shared}\n", encoding="utf-8")
     return copy
 
 
 def _own_files(root: Path) -> list[str]:
-    """What Git knows, or would: tracked files and new ones that it does not ignore."""
+    """Files that Git tracks, and new ones that it does not ignore."""
     listed = _output(root, "git", "ls-files", "-co", "--exclude-standard", "--deduplicate")
     return sorted(path for path in listed.splitlines() if (root / path).is_file())
 
@@ -62,7 +62,7 @@ def _link_data(root: Path, copy: Path) -> None:
 
 
 def _git_init(copy: Path) -> None:
-    """DVC wants a repository of its own here, not the one around it."""
+    """DVC needs a repository of the copy's own, not the enclosing one."""
     _output(copy, "git", "init", "--quiet")
 
 

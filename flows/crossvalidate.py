@@ -1,6 +1,6 @@
-"""crossvalidate: the journey once a fold, each in a copy of the project, under one MLflow run.
+"""crossvalidate: the pipeline once for each fold, in copies of the project, under one MLflow run.
 
-A fold that is done, and every stage of one that is not, is kept: after a kill the same call goes on
+Finished folds, and finished stages of the others, are kept: after a kill the same call continues
 where it stopped.
 """
 
@@ -10,8 +10,9 @@ import os
 import shutil
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import pandas as pd
 from prefect import State, allow_failure, flow, get_run_logger, task
@@ -23,30 +24,46 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from copies import FOLDER, make_copy, variant_key
 from pocketear.base.errors import PocketearError
-from pocketear.experiments import client, provenance
-from pocketear.experiments import runs as runs_
+from pocketear.base.tables import markdown_table
+from pocketear.contracts.metrics import MetricsReport
+from pocketear.contracts.names import ModelFiles, shipped_runners
+from pocketear.contracts.report_file import read
+from pocketear.experiments.client import address
+from pocketear.experiments.runs import (
+    PARENT_VARIABLE,
+    PENDING,
+    end_parent,
+    log_child,
+    start_parent,
+)
 from pocketear.params import load_params
-from pocketear.report.figures import table
 from server import failed, server_or_own
 from stage_runs import PipelineError, Stage, StageError, StageRuns, stage_that_makes
-from workspace import alone
+from workspace import exclusive
 
 METRICS = Path("reports/metrics.json")
 PREDICTIONS = Path("reports/evaluation/predictions.parquet")
-MODEL = Path("models/keras/model.keras")
 RESULTS = Path("reports/crossvalidation")
+
+
+class FoldAccuracy(TypedDict):
+    """The accuracy of one runner over the folds."""
+
+    accuracy_mean: float
+    accuracy_sd: float
+    accuracy_by_fold: list[float]
 
 
 @task(cache_policy=NO_CACHE)
 def run_fold(copy: Path, runs: StageRuns, parent: str | None) -> State[None]:
-    """Everything up to the metrics, in one copy; then its figures go to MLflow."""
+    """Run one copy up to its metrics, and log them to MLflow."""
     try:
         last = stage_that_makes(copy, METRICS)
         runs.run(Stage(last, (), 0, None), get_run_logger().info, upstream=True)
-    except StageError as error:
+        if parent:
+            _log_fold(copy, parent)
+    except (StageError, PipelineError, PocketearError) as error:
         return Failed(message=f"{copy.name}: {error}")
-    if parent:
-        _log_fold(copy, parent)
     return Completed()
 
 
@@ -67,7 +84,7 @@ def crossvalidate(
     """
     root = Path.cwd()
     try:
-        with alone(root, "crossvalidation"):
+        with exclusive(root, "crossvalidation"):
             return _crossvalidate(root, folds, by, overrides or [], at_once)
     except (PipelineError, PocketearError) as error:
         return failed(str(error))
@@ -76,28 +93,20 @@ def crossvalidate(
 def _crossvalidate(
     root: Path, folds: int, by: str, overrides: list[str], at_once: int
 ) -> State[None]:
-    key = variant_key(root, folds, by, overrides)
+    folder = root / FOLDER / variant_key(root, folds, by, overrides)
     copies = [
-        make_copy(root, root / FOLDER / key / f"fold_{k}", [*overrides, *_choice(root, by, k)])
+        make_copy(root, folder / f"fold_{k}", [*overrides, *_choice(root, by, k)])
         for k in range(1, folds + 1)
     ]
-    parent = _parent_run(root / FOLDER / key, folds)
+    parent = _parent_run(folder, folds)
     states = _run_all(copies, parent, at_once)
     reasons = [str(state.message) for state in states if state.name == "Failed"]
     if reasons:
         return failed("; ".join(reasons))
     _conclude(root, copies, parent)
-    _keep_pending_runs(root, root / FOLDER / key)
-    shutil.rmtree(root / FOLDER / key)
+    _keep_pending_runs(root, folder)
+    shutil.rmtree(folder)
     return Completed(message=f"{RESULTS}/summary.md")
-
-
-def _keep_pending_runs(root: Path, copies: Path) -> None:
-    """Trainings that MLflow has not heard of yet must outlive their copies."""
-    for kept in copies.glob(f"*/{runs_.PENDING}/*"):
-        place = root / runs_.PENDING / kept.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        kept.rename(place)
 
 
 def _choice(root: Path, by: str, k: int) -> list[str]:
@@ -108,16 +117,16 @@ def _choice(root: Path, by: str, k: int) -> list[str]:
 
 
 def _run_all(copies: list[Path], parent: str | None, at_once: int) -> list[State[None]]:
-    environment = {"MLFLOW_TRACKING_URI": client.address()}
+    environment = {"MLFLOW_TRACKING_URI": address()}
     if parent:
-        environment[provenance.PARENT_VARIABLE] = parent
+        environment[PARENT_VARIABLE] = parent
     runs = [StageRuns(copy, environment) for copy in copies]
     futures: list[PrefectFuture[State[None]]] = []
     try:
         for i, copy in enumerate(copies):
             named = run_fold.with_options(name=copy.name)
-            awaited = futures[i - at_once : i - at_once + 1] if i >= at_once else []
-            ready = [allow_failure(future) for future in awaited]
+            earlier = futures[i - at_once : i - at_once + 1] if i >= at_once else []
+            ready = [allow_failure(future) for future in earlier]
             futures.append(named.submit(copy, runs[i], parent, wait_for=ready, return_state=False))
         wait(futures)
     except BaseException:
@@ -128,12 +137,12 @@ def _run_all(copies: list[Path], parent: str | None, at_once: int) -> list[State
 
 
 def _parent_run(folder: Path, folds: int) -> str | None:
-    """The run above the folds' runs; kept in a file, so that a killed cross-validation finds it."""
+    """The parent of the folds' runs; kept in a file, for a cross-validation that is continued."""
     known = folder / "parent_run"
     if known.exists():
         return known.read_text(encoding="utf-8")
     try:
-        parent = runs_.start_parent(f"{folds} folds", load_params())
+        parent = start_parent(f"{folds} folds", load_params())
     except PocketearError as error:
         get_run_logger().warning("%s; the folds are not shown in MLflow", error)
         return None
@@ -142,43 +151,51 @@ def _parent_run(folder: Path, folds: int) -> str | None:
 
 
 def _log_fold(copy: Path, parent: str) -> None:
-    figures = json.loads((copy / METRICS).read_text(encoding="utf-8"))
+    report = read(copy / METRICS, MetricsReport)
     params = load_params(copy / "params.yaml")
     try:
-        runs_.log_child(parent, copy.name, copy / MODEL, params, figures)
+        model = ModelFiles(copy / "models", params.package.name).keras
+        log_child(parent, copy.name, model, params, report)
     except PocketearError as error:
         get_run_logger().warning("%s; the figures of %s are in its reports only", error, copy.name)
 
 
+def _keep_pending_runs(root: Path, copies: Path) -> None:
+    """Keep trainings that MLflow has not received yet when their copies are deleted."""
+    for kept in copies.glob(f"*/{PENDING}/*"):
+        place = root / PENDING / kept.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        kept.rename(place)
+
+
 def _conclude(root: Path, copies: list[Path], parent: str | None) -> None:
     """Mean, spread and pooled confusion, as files, in Prefect and in MLflow."""
-    figures = [json.loads((copy / METRICS).read_text(encoding="utf-8")) for copy in copies]
+    summary = summarise([read(copy / METRICS, MetricsReport) for copy in copies])
     predictions = pd.concat(
         [pd.read_parquet(copy / PREDICTIONS).assign(fold=copy.name) for copy in copies]
     )
-    summary = summarise(figures)
-    shipped = f"litert_{load_params(root / 'params.yaml').export.android}"
+    shipped = shipped_runners(load_params(root / "params.yaml").export)[0]
     confusion = pooled_confusion(predictions[predictions["runner"] == shipped])
+    text = render(summary, confusion, shipped)
     folder = root / RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     confusion.to_csv(folder / "confusion.csv")
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    text = render(summary, confusion, shipped)
     (folder / "summary.md").write_text(text, encoding="utf-8")
     create_markdown_artifact(text, key="crossvalidation")
     if parent:
         try:
-            runs_.end_parent(parent, summary, folder)
+            end_parent(parent, summary, folder)
         except PocketearError as error:
             get_run_logger().warning("%s; the results are in %s only", error, RESULTS)
 
 
-def summarise(figures: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def summarise(reports: Sequence[MetricsReport]) -> dict[str, FoldAccuracy]:
     """Runner -> accuracy by fold, its mean and its standard deviation over folds."""
-    summary = {}
-    for runner in figures[0]:
-        folds = [fold[runner]["accuracy"] for fold in figures]
+    summary: dict[str, FoldAccuracy] = {}
+    for runner, _ in reports[0].items():
+        folds = [report[runner].accuracy for report in reports]
         summary[runner] = {
             "accuracy_mean": statistics.fmean(folds),
             "accuracy_sd": statistics.stdev(folds) if len(folds) > 1 else 0.0,
@@ -194,7 +211,7 @@ def pooled_confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     return counted.reindex(index=labels, columns=labels, fill_value=0)
 
 
-def render(summary: dict[str, dict[str, Any]], confusion: pd.DataFrame, shipped: str) -> str:
+def render(summary: Mapping[str, FoldAccuracy], confusion: pd.DataFrame, shipped: str) -> str:
     """The results in Markdown."""
     rows = [
         [
@@ -207,9 +224,9 @@ def render(summary: dict[str, dict[str, Any]], confusion: pd.DataFrame, shipped:
     counts = [[str(row[0]), *map(str, row[1:])] for row in confusion.itertuples()]
     return "\n".join(
         [
-            table(["file", "accuracy, mean ± sd over folds", "by fold"], rows),
+            markdown_table(["file", "accuracy, mean ± sd over folds", "by fold"], rows),
             f"\nConfusion of {shipped}, all folds pooled (rows: label, columns: predicted):\n",
-            table(["", *map(str, confusion.columns)], counts),
+            markdown_table(["", *map(str, confusion.columns)], counts),
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""notify: tell Prefect that data or parameters changed: once a change, whatever it touched."""
+"""notify: announce to Prefect that data or parameters changed, once for each change."""
 
 import argparse
 import asyncio
@@ -6,11 +6,14 @@ import hashlib
 import subprocess
 import sys
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.events import Event, Resource
 from prefect.events.clients import get_events_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
 
 from stage_runs import PipelineError
 
@@ -19,7 +22,7 @@ LAST = Path(".pocketear/notified")
 
 
 def notify(root: Path) -> str | None:
-    """Emit `dataset.changed` if HEAD's data and parameters are not those last told; their digest.
+    """Emit `dataset.changed` if HEAD's data and parameters have changed; their new digest.
 
     raises: PipelineError if no server answers, or `root` is not a Git repository with a commit
     """
@@ -48,13 +51,8 @@ def _watched(path: str) -> bool:
 
 
 async def _emit(digest: str) -> None:
-    async with get_client() as client:
-        trouble = await client.api_healthcheck()
-        if trouble:
-            raise PipelineError(
-                f"Prefect at {client.api_url} does not answer; `make serve` starts it"
-            )
-    # the id is made of the digest: Prefect takes an event once, even if two machines tell of it
+    await _check_server()
+    # the id is made of the digest: Prefect accepts an event once, even if two machines send it
     event = Event(
         event=EVENT,
         resource=Resource({"prefect.resource.id": RESOURCE}),
@@ -65,14 +63,33 @@ async def _emit(digest: str) -> None:
         await events.emit(event)
 
 
+async def _check_server() -> None:
+    """The events client reports these with many lines each, or retries for long."""
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise PipelineError("no Prefect server is running in this folder; `make serve` starts one")
+    async with get_client() as client:
+        if await client.api_healthcheck():
+            raise PipelineError(f"Prefect at {address} does not answer; `make serve` starts it")
+        try:
+            await client.hello()
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.UNAUTHORIZED:
+                raise
+            raise PipelineError(
+                f"Prefect at {address} refused the login; run this in the folder of its"
+                " `make serve`, or set PREFECT_API_AUTH_STRING"
+            ) from error
+
+
 def main() -> None:
-    """Tell of the change in the working folder's HEAD, if there is one."""
+    """Announce the change in the working folder's HEAD, if there is one."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
         digest = notify(Path.cwd())
     except PipelineError as error:
         sys.exit(f"error: {error}")
-    print(f"told of {digest[:12]}" if digest else "nothing changed since the last time")
+    print(f"announced {digest[:12]}" if digest else "nothing changed since the last time")
 
 
 if __name__ == "__main__":

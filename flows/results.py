@@ -1,6 +1,5 @@
-"""results: what a retrain shows in Prefect, and its last task, which makes a champion."""
+"""results: what a retrain shows in Prefect, and its last task, which promotes the new version."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,9 +7,11 @@ from prefect import State, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from pocketear.base.errors import PocketearError
+from pocketear.base.errors import DataError, PocketearError
+from pocketear.contracts.report_file import read_if_made
+from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.evaluation.wording import gate_text
 from pocketear.experiments import promotion
-from pocketear.experiments.candidate import gate_cells
 from pocketear.params import load_params
 
 VERDICT = Path("reports/verdict.json")
@@ -20,17 +21,23 @@ REPORTS_ADDRESS = "POCKETEAR_REPORTS_ADDRESS"  # where reports/ is served, if it
 
 @task(name="show verdict")
 def show_verdict(root: Path) -> None:
-    """The verdict as a table, its reasons first."""
-    if not (root / VERDICT).exists():
+    """The verdict as a table, failed gates first."""
+    try:
+        verdict = read_if_made(root / VERDICT, Verdict)
+    except DataError as error:
+        get_run_logger().warning("no verdict shown: %s", error)
         return
-    verdict = json.loads((root / VERDICT).read_text(encoding="utf-8"))
-    word = "accepted" if verdict["accepted"] else "refused"
-    get_run_logger().info("verdict: %s", "; ".join([word, *verdict["reasons"]]))
-    rows = [
-        dict(zip(("gate", "result", "value", "limit"), gate_cells(gate), strict=True))
-        for gate in sorted(verdict["gates"], key=lambda gate: bool(gate["passed"]))
-    ]
-    create_table_artifact(rows, key="verdict", description="; ".join([word, *verdict["reasons"]]))
+    if verdict:
+        summary = "; ".join([verdict.word, *verdict.reasons])
+        get_run_logger().info("verdict: %s", summary)
+        rows = [_row(gate) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
+        create_table_artifact(rows, key="verdict", description=summary)
+
+
+def _row(gate: Gate) -> dict[str, str]:
+    text = gate_text(gate)
+    result = "passed" if gate.passed else "failed"
+    return {"gate": text.name, "result": result, "value": text.value, "limit": text.limit}
 
 
 @task(name="show report")
@@ -60,7 +67,7 @@ def compare_with_champion(root: Path) -> None:
 
 @task(name="promote")
 def promote_challenger(root: Path) -> State[None]:
-    """Make the new version the champion; the state says why where promotion refuses."""
+    """Make the new version the champion; the state says why if it is refused."""
     try:
         version = promotion.promote(load_params(root / "params.yaml"))
     except PocketearError as error:

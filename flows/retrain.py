@@ -1,4 +1,4 @@
-"""retrain: the flow that walks dvc.yaml, one task a stage, and knows no stage by name.
+"""retrain: a flow with one task for each stage of dvc.yaml, whatever the stages are.
 
 `prefect deployment run 'retrain/on-demand' --param overrides='["train.epochs=5"]' --watch`, or,
 without a server, `python flows/retrain.py --set train.epochs=5`.
@@ -20,16 +20,16 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from results import compare_with_champion, promote_challenger, show_report, show_verdict
 from server import failed, server_or_own
 from stage_runs import PipelineError, Stage, StageError, StageRuns, read_stages
-from workspace import alone, set_params, use_data_of
+from workspace import exclusive, set_params, use_data_of
 
 WORKERS = os.cpu_count() or 2
 _RETRY_DELAY_SECONDS = 5
 
 
 def prepare(root: Path, overrides: list[str], data_revision: str, force: list[str]) -> list[Stage]:
-    """Change params.yaml and data/ as asked, and read the stages.
+    """Change params.yaml and data/ as requested, and read the stages.
 
-    raises: PipelineError if something is asked for that there is not
+    raises: PipelineError if a parameter, revision or stage does not exist
     """
     use_data_of(root, data_revision)
     set_params(root, overrides)
@@ -49,7 +49,7 @@ def run_stage(stage: Stage, runs: StageRuns, force: bool) -> State[None]:
     try:
         ran = runs.run(stage, get_run_logger().info, force=force)
     except StageError as error:
-        # a state, not an exception: the reason is one line, and a traceback would say no more
+        # a state, not an exception: the reason is one line, and a traceback would add nothing
         return Failed(message=str(error))
     return Completed() if ran else Completed(name="Cached", message="from DVC's cache")
 
@@ -73,16 +73,16 @@ def retrain(
     """
     root = Path.cwd()
     try:
-        with alone(root, "retrain"):
+        with exclusive(root, "retrain"):
             stages = prepare(root, overrides or [], data_revision, force or [])
-            states = _walk(stages, StageRuns(root), set(force or []))
+            states = _run_all(stages, StageRuns(root), set(force or []))
             return _conclude(root, states, promote=promote)
-    except PipelineError as error:  # a state: its message is the line to read, without a traceback
+    except PipelineError as error:  # a state: its message is the one line to read
         return failed(str(error))
 
 
 def _conclude(root: Path, states: dict[str, State[None]], *, promote: bool) -> State[None]:
-    """Show what came out; promote if asked to."""
+    """Show the results; promote if requested."""
     show_verdict(root)
     show_report(root)
     reasons = [str(state.message) for state in states.values() if state.name == "Failed"]
@@ -98,21 +98,21 @@ def _conclude(root: Path, states: dict[str, State[None]], *, promote: bool) -> S
     return Completed(message=f"ran {', '.join(ran)}" if ran else "all stages were up to date")
 
 
-def _walk(stages: list[Stage], runs: StageRuns, force: set[str]) -> dict[str, State[None]]:
-    """Submit every stage behind those that it waits for, and see all of them to their end."""
+def _run_all(stages: list[Stage], runs: StageRuns, force: set[str]) -> dict[str, State[None]]:
+    """Submit every stage with the stages it depends on as its prerequisites; wait for all."""
     futures: dict[str, PrefectFuture[State[None]]] = {}
     try:
         for stage in stages:
             named = run_stage.with_options(
                 name=stage.name, retries=stage.retries, retry_delay_seconds=_RETRY_DELAY_SECONDS
             )
-            awaited = [futures[name] for name in stage.after]
+            upstream = [futures[name] for name in stage.after]
             futures[stage.name] = named.submit(
-                stage, runs, stage.name in force, wait_for=awaited, return_state=False
+                stage, runs, stage.name in force, wait_for=upstream, return_state=False
             )
         wait(list(futures.values()))
     except BaseException:
-        runs.stop()  # cancelled: the signal reaches this thread only, the stages are told here
+        runs.stop()  # cancelled: the signal reaches this thread only, not those that run stages
         raise
     return {name: future.state for name, future in futures.items()}
 

@@ -1,6 +1,7 @@
-"""server: where a flow that is started as a script reports to, and how it says that it failed."""
+"""server: the Prefect server that a flow started as a script reports to, and its failed state."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,11 @@ from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
     PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    PREFECT_SERVER_API_AUTH_STRING,
+    PREFECT_SERVER_CORS_ALLOWED_ORIGINS,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
@@ -27,27 +31,30 @@ _START_SECONDS = 300  # Prefect's own 20 are too few for a busy machine
 
 @contextmanager
 def server_or_own() -> Iterator[None]:
-    """The server that is meant, where it answers, else one of our own that ends with the flow.
+    """Use a running server, or else a private one that ends with the flow.
 
-    Meant is the one that PREFECT_API_URL names, or that of `make serve` in this folder: the address
-    in prefect.toml alone may be that of another project's.
+    A running server is the one that PREFECT_API_URL names, or that of `make serve` in this folder.
     """
     address = PREFECT_API_URL.value()
     meant = os.environ.get("PREFECT_API_URL") or is_running(Path.cwd(), "serve")
     if address and meant and _answers(f"{address}/health"):
         yield
         return
-    own = {
+    secret = secrets.token_urlsafe(32)  # a web page can send requests to this server as well
+    private = {
         PREFECT_API_URL: None,
+        PREFECT_API_AUTH_STRING: secret,
+        PREFECT_SERVER_API_AUTH_STRING: secret,
+        PREFECT_SERVER_CORS_ALLOWED_ORIGINS: "",
         PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _START_SECONDS,
     }
-    with temporary_settings(own):
+    with temporary_settings(private):
         yield
 
 
 def failed(message: str) -> State[None]:
-    """The state of a flow that did not get there, its reason in the run's name too.
+    """The state of a flow that failed, with the reason in the run's name too.
 
     `prefect deployment run --watch` and the lists of runs show the name, and not the message.
     """

@@ -1,7 +1,7 @@
-"""stage_runs: DVC's stages as the flows see them: which there are, what waits for what, one run.
+"""stage_runs: DVC's stages as the flows see them: names, dependencies, and runs of one of them.
 
-Everything is read from dvc.yaml through DVC; a stage is known by its name alone. Beside a stage,
-`meta: {retries: 1, timeout_s: 600}` says what a flow may do about a failure.
+Everything is read from dvc.yaml through DVC. Beside a stage, `meta: {retries: 1, timeout_s: 600}`
+says how a flow handles its failure.
 """
 
 import os
@@ -17,21 +17,21 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-LEASH = Path(__file__).with_name("leash.py")
+SUPERVISE = Path(__file__).with_name("supervise.py")
 _QUIET = {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "true"}
 
 
 class StageError(Exception):
-    """A stage did not end well; the message is its own last word."""
+    """A stage failed; the message is one line that says why."""
 
 
 class PipelineError(Exception):
-    """What was asked for cannot be run; one line."""
+    """The request cannot be carried out; one line."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of dvc.yaml."""
+    """One stage of dvc.yaml. after: the stages that it depends on."""
 
     name: str
     after: tuple[str, ...]
@@ -40,7 +40,7 @@ class Stage:
 
 
 def read_stages(root: Path) -> list[Stage]:
-    """The stages of dvc.yaml, each after those that it waits for.
+    """The stages of dvc.yaml, each after those that it depends on.
 
     raises: PipelineError if DVC cannot read the project
     """
@@ -48,14 +48,14 @@ def read_stages(root: Path) -> list[Stage]:
         with Repo(str(root)) as repo:
             graph = nx.subgraph_view(repo.index.graph, filter_node=lambda stage: bool(stage.cmd))
             order = [(stage, graph.successors(stage)) for stage in nx.dfs_postorder_nodes(graph)]
-            return [_stage(stage, awaited) for stage, awaited in order]
+            return [_stage(stage, upstream) for stage, upstream in order]
     except DvcException as error:
         raise PipelineError(f"{root}: {error}".partition("\n")[0]) from error
 
 
-def _stage(stage: PipelineStage, awaited: Iterator[PipelineStage]) -> Stage:
+def _stage(stage: PipelineStage, upstream: Iterator[PipelineStage]) -> Stage:
     meta = stage.meta or {}
-    after = tuple(sorted(other.name for other in awaited))
+    after = tuple(sorted(other.name for other in upstream))
     return Stage(stage.name, after, int(meta.get("retries", 0)), meta.get("timeout_s"))
 
 
@@ -74,7 +74,7 @@ def stage_that_makes(root: Path, path: Path) -> str:
 class StageRuns:
     """Runs stages with DVC, several at once; `stop` ends all of them.
 
-    environment: added to what the stages are run with
+    environment: variables added to those of this process
     """
 
     def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -89,52 +89,49 @@ class StageRuns:
         try:
             with self._lock, Repo(str(self._root)) as repo, repo.lock:
                 return not repo.stage.load_one(name=name).changed()
-        except DvcException:  # another dvc command holds the repository for a moment: let it decide
+        except DvcException:  # another dvc command holds the repository's lock: `dvc repro` waits
             return False
 
     def run(
         self,
         stage: Stage,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         *,
         force: bool = False,
         upstream: bool = False,
     ) -> bool:
-        """`dvc repro` of one stage, its output told line by line; whether a command ran.
+        """`dvc repro` of one stage; whether a command ran.
 
-        upstream: and, before it, of every stage that it waits for
+        log: called with every line of its output
+        upstream: also run every stage that it depends on, first
 
-        raises: StageError with the last line that says why
+        raises: StageError with the line of its output that says why
         """
         options = ["--force"] * force + ["--single-item"] * (not upstream)
         child = self._start([sys.executable, "-m", "dvc", "repro", *options, stage.name])
-        late = threading.Event()
-        timer = threading.Timer(stage.timeout_s or threading.TIMEOUT_MAX, _let_go, (child, late))
+        expired = threading.Event()
+        timer = threading.Timer(stage.timeout_s or threading.TIMEOUT_MAX, _expire, (child, expired))
         timer.daemon = True
         timer.start()
-        lines: list[str] = []
         try:
-            for line in child.stdout or ():
-                if text := line.rstrip():
-                    lines.append(text)
-                    tell(text)
+            lines = _read_lines(child, log)
             status = child.wait()
         finally:
             timer.cancel()
             self._running.discard(child)
-        if late.is_set():
+        if expired.is_set():
             raise StageError(f"{stage.name}: ended after {stage.timeout_s} s, its time limit")
         if status:
             raise StageError(f"{stage.name}: {_reason(lines, status)}")
         return any(line.startswith("Running stage ") for line in lines)
 
     def stop(self) -> None:
-        """End every stage that runs, and start none any more."""
+        """End every running stage, and refuse to start another."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
         for child in running:
-            _let_go(child, threading.Event())
+            _end(child)
         for child in running:
             child.wait()
 
@@ -143,7 +140,7 @@ class StageRuns:
             if self._stopped:
                 raise StageError("not started: the flow is ending")
             child = subprocess.Popen(
-                [sys.executable, str(LEASH), *command],
+                [sys.executable, str(SUPERVISE), *command],
                 cwd=self._root,
                 env=os.environ | _QUIET | self._environment | _path(),
                 stdin=subprocess.PIPE,
@@ -158,20 +155,33 @@ class StageRuns:
 
 
 def _path() -> dict[str, str]:
-    """Where a stage's `python` is found: beside ours."""
+    """A PATH on which a stage's `python` is this one."""
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def _let_go(child: "subprocess.Popen[str]", told: threading.Event) -> None:
-    told.set()
+def _read_lines(child: "subprocess.Popen[str]", log: Callable[[str], None]) -> list[str]:
+    lines = []
+    for line in child.stdout or ():
+        if text := line.rstrip():
+            lines.append(text)
+            log(text)
+    return lines
+
+
+def _expire(child: "subprocess.Popen[str]", expired: threading.Event) -> None:
+    expired.set()
+    _end(child)
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
     if child.stdin:
-        child.stdin.close()  # the leash ends the whole group of the command
+        child.stdin.close()  # supervise.py then ends the command's whole group
 
 
 def _reason(lines: list[str], status: int) -> str:
-    """What a person wants to read: the stage's own error line, else DVC's, else the last."""
-    for start in ("error: ", "ERROR: "):
-        told = [line for line in lines if line.startswith(start)]
-        if told:
-            return told[0].removeprefix(start)
+    """The line that explains a failure: the stage's own error line, else DVC's, else the last."""
+    for prefix in ("error: ", "ERROR: "):
+        matching = [line for line in lines if line.startswith(prefix)]
+        if matching:
+            return matching[0].removeprefix(prefix)
     return lines[-1] if lines else f"ended with status {status}"

@@ -1,7 +1,6 @@
-"""workspace: one retrain at a time in a folder, and what it is asked to change there beforehand."""
+"""workspace: exclusive use of a project folder, and changes to it before a run."""
 
 import difflib
-import fcntl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 from dvc.utils.serialize import modify_yaml
+from filelock import FileLock, Timeout
 
 from pocketear.base.errors import ParamsError
 from pocketear.params import load_params
@@ -21,27 +21,30 @@ PARAMS = Path("params.yaml")
 
 
 @contextmanager
-def alone(root: Path, what: str) -> Iterator[None]:
-    """Be the only retrain, or whatever `what` is, in a folder; the lock goes with the process.
+def exclusive(root: Path, what: str) -> Iterator[None]:
+    """Be the only `what` (a retrain, say) in a folder; the lock ends with the process.
 
-    raises: PipelineError if another holds it
+    raises: PipelineError if another process holds it
     """
     path = root / f".pocketear/{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PipelineError(
-                f"{root}: another {what} is running here; wait for it or cancel it"
-            ) from error
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise PipelineError(
+            f"{root}: another {what} is running here; wait for it or cancel it"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def is_running(root: Path, what: str) -> bool:
-    """Whether a process holds `alone(root, what)`."""
+    """Whether a process holds `exclusive(root, what)`."""
     try:
-        with alone(root, what):
+        with exclusive(root, what):
             return False
     except PipelineError:
         return True
@@ -50,7 +53,7 @@ def is_running(root: Path, what: str) -> bool:
 def set_params(root: Path, overrides: Sequence[str]) -> None:
     """Write `section.name=value` overrides into params.yaml, as `dvc exp run --set-param` does.
 
-    raises: PipelineError if one names no parameter, or the parameters are wrong with it
+    raises: PipelineError if one names no parameter, or makes the parameters invalid
     """
     if not overrides:
         return
@@ -90,7 +93,7 @@ def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        return text  # the parameters' own check says what is wrong with it
+        return text  # load_params says what is wrong with it
 
 
 def _names(params: dict[str, Any], prefix: str = "") -> list[str]:
@@ -102,7 +105,7 @@ def _names(params: dict[str, Any], prefix: str = "") -> list[str]:
 
 
 def use_data_of(root: Path, revision: str) -> None:
-    """Bring data/ (recipes, and what its .dvc files point at) to where a Git revision had it.
+    """Restore data/ (recipes, and what its .dvc files point at) as of a Git revision.
 
     raises: PipelineError if there is no such revision, or its data cannot be fetched
     """

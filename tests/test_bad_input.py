@@ -47,7 +47,7 @@ def sounds(project: Path) -> Path:
 
 def journey() -> None:
     """From the folder to the split, as `dvc repro` goes."""
-    ingest.main(Path("sounds"), CLIPS["clips"].parent)
+    ingest.main(CLIPS["clips"].parent)
     validate.main(CLIPS["clips"], CLIPS["valid"], REPORT)
     split.main(CLIPS["valid"], CLIPS["split"])
 
@@ -193,7 +193,7 @@ def test_a_missing_dataset(project: Path) -> None:
     assert refused.returncode == 1
     assert line == (
         "error: sounds: not found; `dvc pull` fetches what DVC tracks, "
-        "else copy it there or mend data.path in params.yaml\n"
+        "else copy it there or correct data.path in params.yaml\n"
     )
 
 

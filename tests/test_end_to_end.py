@@ -135,7 +135,7 @@ def test_a_refused_verdict_stops_before_anything_is_packaged(folder: Path) -> No
     assert not (folder / "build" / "android").exists()
     assert not (folder / "build" / "ios").exists()
     registered = json.loads((folder / "reports" / "registered.json").read_text())
-    assert registered["version"]
+    assert registered["identity"]
     put(folder, {"gate.min_accuracy": 0.0})
     assert dvc(folder, "repro").returncode == 0
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from dvc_deps import with_deps
 from places import ROOT
-from pocketear.base.fingerprint import modules_of
+from pocketear.base.fingerprint import PACKAGE, files_of
+from pocketear.params import load_params
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
@@ -21,16 +23,68 @@ def outputs(stage: str) -> list[str]:
     return [path for key in ("outs", "metrics", "plots") for path in section(stage, key)]
 
 
+def test_the_code_in_deps_is_what_the_imports_say() -> None:
+    text = (ROOT / "dvc.yaml").read_text()
+    assert with_deps(text) == text, "run `make dvc-deps`"
+
+
+# A file that is edited -> the stages that run again by themselves, and no other.
+RERUNS = {
+    "base/errors.py": set(),
+    "base/progress.py": set(),
+    "base/files.py": set(),
+    "params.py": set(),
+    "cli.py": set(),
+    "apps/predict.py": set(),
+    "apps/demo/server.py": set(),
+    "data/audio.py": {"ingest", "featurize", "train", "export_litert", "evaluate", "parity"}
+    | {"report", "register"},
+    "data/synthesis/voices.py": {"ingest"},
+    "data/data_docs.css": {"validate"},
+    "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
+    | {"evaluate", "parity"},
+    "frontend/numpy_fft.py": {"export_coreml", "evaluate", "parity"},
+    "training/network.py": {"train"},
+    "training/augment.py": {"train"},
+    "runtimes/coreml.py": {"export_coreml", "evaluate", "parity"},
+    "runtimes/coreml_ops.py": {"export_coreml", "evaluate", "parity"},
+    "contracts/verdict.py": {"gate", "report", "register", "package_android", "package_ios"},
+    "listening/listener.py": {"export_litert", "evaluate"},
+    "evaluation/metrics.py": {"evaluate", "report", "register"},
+    "phone/classes.yaml": {"latency"},
+    "report/templates/page.html": {"report", "register"},
+    "packaging/kotlin.py": {"package_android"},
+    "experiments/registry.py": {"register"},
+    "experiments/served_model.py": {"register"},
+    "stages/__init__.py": set(STAGES),
+    "stages/gate.py": {"gate"},
+}
+
+
+@pytest.mark.parametrize("name", RERUNS)
+def test_what_can_change_an_artefact_reruns_it_and_what_cannot_does_not(name: str) -> None:
+    assert (PACKAGE / name).is_file()
+    found = {stage for stage in STAGES if PACKAGE / name in files_of(f"stages/{stage}.py")}
+    assert found == RERUNS[name]
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_module_that_a_stage_imports_is_in_its_deps(stage: str) -> None:
-    package = ROOT / "src" / "pocketear"
-    needed = {f"src/pocketear/{path.relative_to(package)}" for path in modules_of(stage)}
-    deps = section(stage, "deps")
-    missing = {n for n in needed if not any(n == dep or n.startswith(dep + "/") for dep in deps)}
-    assert not missing, f"{stage}: add to deps: {sorted(missing)}"
-    declared = {dep for dep in deps if dep.startswith("src/")}
-    idle = {dep for dep in declared if not any(n == dep or n.startswith(dep + "/") for n in needed)}
-    assert not {dep for dep in idle if dep.endswith(".py")}, f"{stage}: not imported: {idle}"
+def test_no_parameter_is_part_of_a_shell_command(stage: str) -> None:
+    """A path such as `x; id` or `My & sounds` would run, or break, the command."""
+    assert "${" not in STAGES[stage]["cmd"]
+
+
+def test_every_output_travels_in_the_cache() -> None:
+    """A clone that pulls has all outputs, metrics too, so it has nothing to run."""
+    for stage in STAGES:
+        for key in ("outs", "metrics", "plots"):
+            assert all(isinstance(out, str) for out in STAGES[stage].get(key, [])), stage
+
+
+def test_params_gives_back_what_the_file_has() -> None:
+    """So the code of params.py cannot change an artefact: the values, which DVC tracks, do."""
+    written = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert load_params(ROOT / "params.yaml").model_dump(mode="json") == written
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -69,7 +123,8 @@ def test_every_params_section_that_a_stage_reads_is_declared(stage: str) -> None
     read = sections_read(tree)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for path in set(modules_of(stage)) - {own}:
+    files = files_of(f"stages/{stage}.py")
+    for path in {file for file in files if file.suffix == ".py"} - {own}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in names and takes_params(node):
                 read |= sections_read(node)

@@ -1,1 +1,1 @@
-__version__ = "0.1.0"
+"""pocketear: from a folder of sounds to gated Android and iOS packages."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.base.native_log import drop_chatter
-from pocketear.base.process import DEBUG, guard
+from pocketear.base.process import DEBUG, drop_chatter, guard
 
 if TYPE_CHECKING:
     from pocketear.params import Params
@@ -61,8 +60,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "pocketear", description=about, epilog=_EPILOGUE, formatter_class=raw
     )
-    told = "show the traceback of an error"
-    parser.add_argument("--debug", action="store_true", help=told)
+    debug = "show the traceback of an error"
+    parser.add_argument("--debug", action="store_true", help=debug)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         examples = "\n".join(f"  {example}" for example in command.examples)
@@ -75,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
         for names, settings in command.options:
             one.add_argument(*names, **settings)
-        one.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=told)
+        one.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=debug)
     return parser
 
 
@@ -124,11 +123,12 @@ def report(arguments: Arguments) -> None:
     from pocketear.base.errors import DataError
     from pocketear.base.files import replacing
     from pocketear.report import markdown, page
-    from pocketear.report.findings import read_findings, usual_places
+    from pocketear.report.findings import read_findings
 
-    found = read_findings(usual_places(Path("reports")), params)
+    features = None if arguments.markdown else Path("data/features")
+    found = read_findings(Path("reports"), features, params)
     if arguments.markdown:
-        before = arguments.against and read_findings(usual_places(arguments.against), params)
+        before = arguments.against and read_findings(arguments.against, None, params)
         if before and not before.metrics:
             raise DataError(f"{arguments.against}: holds no metrics.json; give a folder of reports")
         print(markdown.text(found, before), end="")
@@ -195,7 +195,7 @@ _JSON = option("--json", action="store_true", help="print JSON")
 
 COMMANDS = {
     "predict": Command(
-        "tell what the model that ships hears in sound files, and when",
+        "classify sound files with the model that ships, and say when each label sounds",
         (
             "pocketear predict baby.wav memo.m4a",
             "pocketear predict --json night.flac > night.json",
@@ -209,7 +209,7 @@ COMMANDS = {
         ),
     ),
     "listen": Command(
-        "print the events that a phone would tell of in a long recording or a live stream",
+        "print the events that a phone would report in a long recording or a live stream",
         (
             "pocketear listen night.wav",
             "pocketear listen --json night.flac > events.jsonl",
@@ -270,7 +270,7 @@ COMMANDS = {
         rollback,
     ),
     "notify": Command(
-        "tell Prefect that data or parameters changed, so that it runs the pipeline",
+        "notify Prefect that data or parameters changed, so that it runs the pipeline",
         ("pocketear notify",),
         notify,
     ),

@@ -158,7 +158,6 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """How runners are scored."""
 
-    hop_length: PositiveInt
     bootstrap: PositiveInt
     calibration_bins: PositiveInt
     negatives: Annotated[Path, Field(strict=False)]
@@ -201,7 +200,7 @@ class LatencyParams(Section):
 class BudgetParams(Section):
     """What one second of audio may cost on a phone class: in windows end to end, unless listening.
 
-    max_listening_instructions: in windows that overlap as the listener hears them
+    max_listening_instructions: in overlapping windows, every listener.hop_length
     """
 
     max_instructions: PositiveInt
@@ -275,6 +274,9 @@ class Params(Section):
         return _hold(self, {f"{needs}, 16 or more, found {n_fft}": fits or in_model})
 
 
+_REMOVED = {"evaluate.hop_length": "delete it: clips are scored at listener.hop_length"}
+
+
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
 
@@ -307,6 +309,8 @@ def load_yaml(path: Path, kind: type[Content]) -> Content:
 def _problem(error: object) -> str:
     details = dict(error)  # type: ignore[call-overload]
     field = ".".join(str(part) for part in details["loc"]) or "the file"
+    if field in _REMOVED:
+        return f"{field} is no longer a parameter; {_REMOVED[field]}"
     if details["type"] == "extra_forbidden":
         return f"{field} is not a known parameter (a typo?)"
     if details["type"] == "missing":

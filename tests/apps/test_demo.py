@@ -14,14 +14,13 @@ import soundfile
 
 from browser import open_tab
 from places import ROOT
-from pocketear.apps.default_model import open_model
 from pocketear.apps.demo import server
 from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError
 from pocketear.data.audio import load_waveform
 from pocketear.listening.listener import listen
 from pocketear.runtimes.card import write_card
-from pocketear.runtimes.runner import litert_runner
+from pocketear.runtimes.litert import litert_runner, open_model
 from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 STATIC = ROOT / "src/pocketear/apps/demo/static"

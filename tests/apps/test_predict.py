@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from pocketear.apps.default_model import open_model, shipped_model
+from pocketear.apps.default_model import shipped_model
 from pocketear.apps.predict import Segment, predict, segments
 from pocketear.base.errors import ClipError, RunnerError
 from pocketear.params import load_params
 from pocketear.runtimes.card import write_card
+from pocketear.runtimes.litert import open_model
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 HEAVY = ("tensorflow", "keras", "librosa", "pandas", "mlflow", "pydantic", "scipy", "sklearn")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pocketear.base.archive import read_folder, read_zip, write_zip
 from pocketear.base.errors import PackagingError
-from pocketear.base.files import read_folder, read_zip, replacing, write_zip
+from pocketear.base.files import replacing
 
 
 def test_a_zip_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
+"""What was decoded or computed is kept, found again, and thrown away when it would differ."""
+
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pocketear.data import cache as cache_
-from pocketear.data.cache import ArrayCache
+from copied_package import append, copy_package, forget
+from pocketear.base import fingerprint
+from pocketear.data.cache import CACHE, ArrayCache, array_cache, waveform_cache
+from pocketear.params import load_params
+from pocketear.stages.featurize import feature_cache
 
 
 def test_what_was_kept_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -78,12 +84,91 @@ def test_a_kill_while_writing_loses_only_what_was_not_finished(tmp_path: Path) -
         assert set(cache.array(f"a{number}")) == {hash(("a", number)) % 1000}
 
 
-def test_what_other_code_computed_is_not_taken_and_does_not_stay(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_other_code_computed_is_not_taken_and_does_not_stay(project: Path) -> None:
     """It may be rounded otherwise, and the same commit and data must give the same bytes."""
-    cache_.array_cache("features", "<f4").add("a", np.ones(3), {})
-    assert "a" in cache_.array_cache("features", "<f4")
-    monkeypatch.setattr(cache_, "fingerprint", lambda: "a library in another version")
-    assert "a" not in cache_.array_cache("features", "<f4")
-    assert len(list(cache_.CACHE.iterdir())) == 1
+    array_cache("features/a", "<f4", "librosa=1").add("x", np.ones(3), {})
+    array_cache("features/b", "<f4", "librosa=1").add("x", np.ones(3), {})
+    assert "x" in array_cache("features/a", "<f4", "librosa=1")
+    assert "x" not in array_cache("features/a", "<f4", "librosa=2")
+    assert "x" not in array_cache("features/b", "<f4", "librosa=1")
+    assert len(list(CACHE.glob("features/*"))) == 1
+
+
+def test_what_an_earlier_version_kept_in_one_folder_goes(project: Path) -> None:
+    former = CACHE / "0123456789abcdef" / "waveforms"
+    former.mkdir(parents=True)
+    array_cache("waveforms/16000", "<i2", "soxr=1").add("x", np.ones(3), {})
+    assert [path.name for path in CACHE.iterdir()] == ["waveforms"]
+
+
+@pytest.fixture
+def own_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    yield copy_package(project, monkeypatch)
+    forget()
+
+
+def kept() -> tuple[bool, bool]:
+    """Whether the waveform and the features of "clip" are still there."""
+    frontend = load_params().frontend
+    return "clip" in waveform_cache(frontend.sample_rate), "clip" in feature_cache(frontend)
+
+
+@pytest.fixture
+def filled(own_code: Path) -> Path:
+    """Both caches hold "clip"."""
+    frontend = load_params().frontend
+    waveform_cache(frontend.sample_rate).add("clip", np.ones(3), {})
+    feature_cache(frontend).add("clip", np.ones((2, 3)), {})
+    forget()
+    assert kept() == (True, True)
+    return own_code
+
+
+def another_version(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    real = fingerprint.version
+    monkeypatch.setattr(
+        fingerprint, "version", lambda name: "99.9" if name == library else real(name)
+    )
+    forget()
+
+
+@pytest.mark.parametrize("library", ["librosa", "scipy"])
+def test_another_version_of_what_makes_features_decodes_nothing_again(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    another_version(monkeypatch, library)
+    assert kept() == (True, False)
+
+
+@pytest.mark.parametrize("library", ["soxr", "soundfile", "av", "numpy"])
+def test_another_version_of_what_decodes_keeps_nothing(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    another_version(monkeypatch, library)
+    assert kept() == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("module", "left"),
+    [
+        ("frontend/librosa_features.py", (True, False)),
+        ("data/audio.py", (False, False)),
+        ("stages/featurize.py", (True, True)),
+        ("training/network.py", (True, True)),
+    ],
+)
+def test_a_change_of_code_drops_what_that_code_made(
+    filled: Path, module: str, left: tuple[bool, bool]
+) -> None:
+    append(filled / module, "# a remark\n")
+    assert kept() == (True, True)
+    append(filled / module, "CHANGED = True\n")
+    assert kept() == left
+
+
+def test_features_of_other_parameters_lie_side_by_side(filled: Path) -> None:
+    other = load_params().frontend.model_copy(update={"n_mels": 7})
+    assert "clip" not in feature_cache(other)
+    assert kept() == (True, True)
+    longer = load_params().frontend.model_copy(update={"window_length": 48_000})
+    assert "clip" in feature_cache(longer)  # a clip's features know no window

@@ -1,6 +1,7 @@
 """The synthetic sounds, by measures that we did not write where there are any."""
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import librosa
@@ -125,7 +126,7 @@ def test_the_pitch_of_a_laugh_falls() -> None:
     falls = []
     for seed in range(8):
         run = np.zeros(3 * RATE)
-        voices.laugh_once(np.random.default_rng(seed), CLEAR, 1.2, run, 0, RATE)
+        voices.laugh_once(np.random.default_rng(seed), replace(CLEAR, grown=1.2), run, 0, RATE)
         heard = pitches(run)
         if len(heard) > 12:  # else it was a laugh without voice
             falls.append(np.median(heard[-6:]) / np.median(heard[:6]))

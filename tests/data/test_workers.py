@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 from places import ROOT
 from pocketear.base.errors import ClipError, ClusterError
 from pocketear.data import workers
-from pocketear.data.cache import hear, waveform_cache
+from pocketear.data.audio import decode_clip
+from pocketear.data.cache import waveform_cache
 from pocketear.data.workers import ADDRESS, open_workers
 from pocketear.params import load_params
 from pocketear.stages import featurize
@@ -119,7 +120,7 @@ def test_ingest_and_featurize_write_the_bytes_of_one_machine(
     made = []
     for address in ("", cluster.scheduler_address):
         shutil.rmtree(".pocketear", ignore_errors=True)
-        told = run("ingest", "--data", "sounds", "--out", "clips", **{ADDRESS: address})
+        told = run("ingest", "--out", "clips", **{ADDRESS: address})
         assert told.returncode == 0, told.stderr
         table = pd.read_parquet("clips/clips.parquet")
         assert table["error"].astype(bool).sum() == 3
@@ -195,7 +196,7 @@ def test_when_the_scheduler_is_gone_one_line_says_so(
 def test_a_worker_with_other_code_is_refused(project: Path, start: Start, scheduler: str) -> None:
     shutil.copytree(ROOT / "src", project / "src")
     reference = project / "src/pocketear/frontend/librosa_features.py"
-    reference.write_text(reference.read_text() + "# a change\n")
+    reference.write_text(reference.read_text() + "CHANGED = True\n")
     start_worker(start, scheduler, source=project / "src")
     with (
         open_workers() as opened,
@@ -209,9 +210,9 @@ def test_errors_of_a_clip_name_the_clip(project: Path, cluster: LocalCluster) ->
     with open_workers() as opened:
         for path in (Path("bad.wav"), Path("none.wav")):
             with pytest.raises(ClipError) as here:
-                hear(path, 0, 0, 16_000)
+                decode_clip(path, 0, 0, 16_000)
             with pytest.raises(ClipError) as there:
-                opened.on_file(hear, path, 0, 0, 16_000)
+                opened.on_file(decode_clip, path, 0, 0, 16_000)
             assert str(there.value) == str(here.value)
 
 

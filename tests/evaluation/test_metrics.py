@@ -1,11 +1,22 @@
 import numpy as np
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+)
 
+from places import ROOT
+from pocketear.contracts.metrics import Metrics
 from pocketear.evaluation import metrics
+from pocketear.params import load_params
 
 LABELS = ("cry", "laugh", "background")
+PARAMS = load_params(ROOT / "params.yaml").evaluate.model_copy(update={"bootstrap": 50})
 
 
 def drawn(clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -19,13 +30,19 @@ def drawn(clips: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_figures_are_scikit_learns(clips: int, seed: int) -> None:
     truth, scores, groups = drawn(clips, seed)
     predicted = scores.argmax(axis=1)
-    ours = metrics.score(truth, scores, groups, LABELS, resamples=50, bins=10, seed=0)
-    assert ours.accuracy == accuracy_score(truth, predicted)
+    index = pd.DataFrame({"label": np.asarray(LABELS)[truth], "group": groups})
+    ours = Metrics(bytes=0, **metrics.score(index, scores, LABELS, PARAMS, seed=0))
+    assert (ours.clips, ours.accuracy) == (clips, accuracy_score(truth, predicted))
     every = {"labels": range(3), "zero_division": 0.0}
     assert np.isclose(ours.macro_f1, f1_score(truth, predicted, average="macro", **every))
     np.testing.assert_allclose(
         list(ours.recall.values()), recall_score(truth, predicted, average=None, **every)
     )
+    np.testing.assert_allclose(
+        list(ours.precision.values()), precision_score(truth, predicted, average=None, **every)
+    )
+    assert tuple(ours.recall) == tuple(ours.precision) == LABELS
+    assert ours.recall_min == min(ours.recall.values())
     assert 0 <= ours.accuracy_low <= ours.accuracy_high <= 1
     np.testing.assert_array_equal(
         metrics.confusion(truth, predicted, 3), confusion_matrix(truth, predicted, labels=range(3))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from judged_project import write_judged
-from pocketear.experiments import client as client_
 from pocketear.experiments import promotion, registry, runs
-from pocketear.experiments.candidate import Judged
+from pocketear.experiments.candidate import Candidate
+from pocketear.experiments.client import connect, experiment_id
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
@@ -67,7 +67,7 @@ def postgresql():
         server.stop()
 
 
-def test_mlflow_on_postgresql_which_goes_away_in_the_middle_of_a_training(
+def test_postgresql_stops_during_a_training_and_nothing_of_its_run_is_lost(
     tracked, monkeypatch, capsys, postgresql
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", postgresql.address)
@@ -79,14 +79,14 @@ def test_mlflow_on_postgresql_which_goes_away_in_the_middle_of_a_training(
     postgresql.start()
 
     assert runs.send_pending() == 1
-    with client_.reaching() as client:
-        (sent,) = client.search_runs([client_.experiment_id(client)])
+    with connect() as client:
+        (sent,) = client.search_runs([experiment_id(client)])
         losses = client.get_metric_history(sent.info.run_id, "training.loss")
     assert sent.info.status == "FINISHED"
     assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]
 
     write_judged(tracked)
-    registry.register(Judged(Path("models"), Path("reports"), load_params()))
+    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
     assert promotion.promote(load_params()).aliases == ("challenger", "champion")
 
 
@@ -136,7 +136,7 @@ def test_data_goes_to_s3_and_comes_back_in_a_clone_without_a_cache(tmp_path, mon
     assert dvc("remote", "modify", "storage", "url", "s3://no-such-bucket/here").returncode == 0
     shutil.rmtree(".dvc/cache")
     shutil.rmtree("sounds")
-    told = dvc("pull")
-    assert told.returncode != 0
-    assert "ERROR: " in told.stderr
-    assert "Traceback" not in told.stderr
+    refused = dvc("pull")
+    assert refused.returncode != 0
+    assert "ERROR: " in refused.stderr
+    assert "Traceback" not in refused.stderr

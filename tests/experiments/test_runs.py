@@ -1,20 +1,28 @@
-"""Runs in MLflow: a real SQLite store, a server that is away, a killed training."""
+"""Runs in MLflow: a real SQLite store, a server that does not answer, a killed training."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
+from pocketear.base.archive import sha256
 from pocketear.base.errors import TrackingError
-from pocketear.experiments import client as client_
-from pocketear.experiments import provenance, runs
+from pocketear.contracts.latency import Timings
+from pocketear.experiments import runs
+from pocketear.experiments.client import (
+    ServerUnavailableError,
+    connect,
+    experiment_id,
+    scalars,
+)
 from pocketear.experiments.journal import left_behind
 from pocketear.params import load_params
-from pocketear.report.figures import scalars
 
 pytest_plugins = ["tracked_project"]
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -32,12 +40,18 @@ def train(epochs=3):
 
 
 def all_runs():
-    with client_.reaching() as client:
-        return client.search_runs([client_.experiment_id(client)])
+    with connect() as client:
+        return client.search_runs([experiment_id(client)])
+
+
+def curve(run):
+    with connect() as client:
+        points = client.get_metric_history(run.info.run_id, "training.loss")
+    return [(point.step, point.value) for point in points]
 
 
 def artefacts(run_id, folder):
-    with client_.reaching() as client:
+    with connect() as client:
         return [file.path for file in client.list_artifacts(run_id, folder)]
 
 
@@ -48,9 +62,7 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
     assert run.data.params["train.epochs"] == str(load_params().train.epochs)
     assert run.data.params["seed"] == str(load_params().seed)
     assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
-    with client_.reaching() as client:
-        curve = client.get_metric_history(run.info.run_id, "training.loss")
-    assert [(point.step, point.value) for point in curve] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+    assert curve(run) == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("clips.parquet", "0123456789abcdef")
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
@@ -61,11 +73,12 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
 def test_the_run_that_trained_a_model_is_found_by_the_models_bytes(tracked):
     train()
     (run,) = all_runs()
-    model = provenance.file_sha256(Path("model.keras"))
-    with client_.reaching() as client:
+    model = {runs.MODEL_TAG: sha256(b"weights")}
+    unknown = {runs.MODEL_TAG: "0" * 64}
+    with connect() as client:
         found = runs.find_or_make_run(client, model, load_params())
-        other = runs.find_or_make_run(client, "0" * 64, load_params())
-        again = runs.find_or_make_run(client, "0" * 64, load_params())
+        other = runs.find_or_make_run(client, unknown, load_params())
+        again = runs.find_or_make_run(client, unknown, load_params())
     assert found == run.info.run_id
     assert other == again != found
 
@@ -75,10 +88,9 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", NOBODY_LISTENS)
     train()
-    told = capsys.readouterr().err
-    assert "training goes on" in told
-    assert NOBODY_LISTENS in told
-    assert told.count("\n") == 1, "said once, not at every epoch"
+    (line,) = capsys.readouterr().err.splitlines()  # once, not at every epoch
+    assert "training goes on" in line
+    assert NOBODY_LISTENS in line
     assert len(list(tracked.glob(".pocketear/pending-runs/*"))) == 1
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -87,10 +99,49 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
     assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
-    assert run.data.tags[runs.MODEL_TAG] == provenance.file_sha256(Path("model.keras"))
+    assert run.data.tags[runs.MODEL_TAG] == sha256(b"weights")
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
     assert runs.send_pending() == 0
     assert len(all_runs()) == 1
+
+
+def test_only_what_the_server_missed_is_kept_and_sent(tracked, monkeypatch):
+    Path("first.csv").write_text("first")
+    Path("second").mkdir()
+    Path("second/second.csv").write_text("second")
+    with runs.training_run(load_params(), Path("data/split/clips.parquet")) as run:
+        run.on_epoch(0, {"loss": 2.0})
+        run.log_artifacts(Path("first.csv"))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", NOBODY_LISTENS)
+        run.on_epoch(1, {"loss": math.nan})
+        run.log_artifacts(Path("second"))
+    Path("second/second.csv").write_text("changed since")
+    ended = 1000 * time.time()
+    assert not list(runs.PENDING.rglob("first.csv")), "it has arrived"
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert [run.info.status for run in all_runs()] == ["RUNNING"]
+    assert runs.send_pending() == 1
+    (sent,) = all_runs()
+    assert sent.info.status == "FINISHED"
+    assert sent.info.end_time <= ended, "not when it was sent"
+    (first, (step, loss)) = curve(sent)
+    assert (first, step, math.isnan(loss)) == ((0, 2.0), 1, True)
+    with connect() as client:
+        got = Path(client.download_artifacts(sent.info.run_id, "", str(tracked / "data")))
+    assert (got / "first.csv").read_text() == "first"
+    assert (got / "second.csv").read_text() == "second"
+
+
+def test_a_kept_run_of_an_older_pocketear_is_one_clear_line(tracked, capsys):
+    events = runs.PENDING / "0123/events.jsonl"
+    events.parent.mkdir(parents=True)
+    events.write_text('{"kind": "start", "time": 1, "tags": {}, "params": {}}\n')
+    assert runs.send_pending() == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{events}: damaged, or written by another version" in line
+    assert f"delete {events.parent} if the run is not worth keeping" in line
+    assert events.exists()
 
 
 def test_a_training_that_fails_is_a_failed_run(tracked):
@@ -115,24 +166,25 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
     """)
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
+    alive = 1000 * time.time()
     assert runs.send_pending() == 0, "its process lives: the run is left alone"
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert runs.send_pending() == 1
     (run,) = all_runs()
     assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
-    with client_.reaching() as client:
-        assert len(client.get_metric_history(run.info.run_id, "training.loss")) == 1
+    assert curve(run) == [(0, 1.0)]
+    assert run.info.start_time <= run.info.end_time <= alive, "not when it was noticed"
 
 
 def test_folds_go_below_the_run_of_their_cross_validation(tracked, monkeypatch):
-    monkeypatch.setenv(provenance.PARENT_VARIABLE, "parent-id")
+    monkeypatch.setenv(runs.PARENT_VARIABLE, "parent-id")
     train(epochs=1)
     assert all_runs()[0].data.tags["mlflow.parentRunId"] == "parent-id"
 
 
 @pytest.mark.parametrize("uri", ["htp://localhost:5000", "localhost:5000", "mlruns"])
-def test_a_wrong_address_is_told_before_the_training(tracked, monkeypatch, uri):
+def test_a_wrong_address_fails_before_the_training(tracked, monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(TrackingError, match=r"MLFLOW_TRACKING_URI: .* is not an address"):
         train()
@@ -149,40 +201,46 @@ def test_a_locked_database_does_not_stop_a_training(tracked, capsys):
     assert runs.send_pending() == 1
 
 
-def test_what_is_in_the_place_of_the_store_is_named(tracked, monkeypatch, capsys):
+def test_a_store_that_is_no_database_is_named(tracked, monkeypatch, capsys):
     Path("mlflow.db").write_bytes(b"this is no database, nor will it be" * 100)
     with pytest.raises(
         TrackingError, match=r"mlflow\.db refused: .*file is not a database"
-    ) as told:
+    ) as refused:
         runs.start_parent("folds", load_params())
-    assert not isinstance(told.value, client_.ServerAwayError), "waiting does not mend it"
+    assert not isinstance(refused.value, ServerUnavailableError), "waiting does not help"
     train(epochs=1)
     assert "training goes on" in capsys.readouterr().err
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+nodriver://me:secret@127.0.0.1/runs")
-    with pytest.raises(TrackingError) as told:
+    with pytest.raises(TrackingError) as refused:
         runs.start_parent("folds", load_params())
-    assert "secret" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_driver_that_is_not_installed_is_one_clear_line(tracked, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "mssql+pyodbc://me:secret@127.0.0.1/runs")
-    with pytest.raises(TrackingError, match=r"needs the Python module pyodbc") as told:
+    with pytest.raises(TrackingError, match=r"needs the Python module pyodbc") as refused:
         runs.start_parent("folds", load_params())
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_numbers_of_a_nested_report_become_metric_names():
-    nested = {"a53": {"instructions": 7, "ok": True}, "by clip": {"x(1)": 0.5}, "note": "text"}
-    assert scalars(nested) == {"a53.instructions": 7.0, "by clip.x_1_": 0.5}
+    report = Timings(
+        sha256="ab", providers={"host": {"ratio (median)": 0.5, "reference": "yamnet"}}
+    )
+    nested = {"a53": {"instructions": 7, "ok": True}, "timings": report, "by_fold": [1.0]}
+    assert scalars(nested) == {
+        "a53.instructions": 7.0,
+        "timings.providers.host.ratio _median_": 0.5,
+    }
 
 
-def test_a_file_that_dvc_does_not_know_is_named_by_its_own_hash(tracked):
+def test_a_dataset_has_the_hash_that_dvc_knows_else_its_own(tracked):
     Path("other.csv").write_text("a\n")
-    assert provenance.dvc_hash(Path("other.csv")) == provenance.file_sha256(Path("other.csv"))[:32]
+    assert runs.dvc_hash(Path("other.csv")) == sha256(b"a\n")[:32]
     Path("other.csv.dvc").write_text("outs: [{md5: feed, path: other.csv}]")
-    assert provenance.dvc_hash(Path("other.csv")) == "feed"
+    assert runs.dvc_hash(Path("other.csv")) == "feed"
 
 
 BEGIN_AND_END = """

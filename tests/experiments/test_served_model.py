@@ -15,22 +15,23 @@ import pandas as pd
 import pytest
 import soundfile
 
-from judged_project import LABELS, write_judged
+from judged_project import LABELS, TFLITE, write_judged
+from places import ROOT
 from pocketear.experiments import client, registry
-from pocketear.experiments.candidate import Judged
+from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
-from pocketear.runtimes.card import write_card
-from pocketear.runtimes.runner import litert_runner
-from tiny_model import WINDOW, tiny_card, tiny_tflite
+from pocketear.runtimes.litert import litert_runner
+from tiny_model import WINDOW
 
 pytest_plugins = ["tracked_project"]
 
 
 @pytest.fixture
 def registered(tracked):
-    card = tiny_card(labels=LABELS, thresholds={"cry": 0.5, "laugh": 0.5}, background=("other",))
-    write_judged(tracked, tflite=write_card(tiny_tflite(len(LABELS)), card))
-    return registry.register(Judged(Path("models"), Path("reports"), load_params()))
+    for name in ("pyproject.toml", "uv.lock"):
+        Path(name).write_bytes((ROOT / name).read_bytes())
+    write_judged(tracked)
+    return registry.register(Candidate(Path("models"), Path("reports"), load_params()))
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def expected(waveform):
     """The mean over windows half a window apart, which fit this clip exactly."""
     starts = range(0, len(waveform) - WINDOW + 1, WINDOW // 2)
     windows = np.stack([waveform[start : start + WINDOW] for start in starts])
-    return litert_runner(Path("models/litert/cry_laugh_int8.tflite"))(windows).mean(axis=0)
+    return litert_runner(TFLITE)(windows).mean(axis=0)
 
 
 def test_waveforms_and_files_get_the_scores_of_the_file_that_ships(registered, recording):
@@ -58,9 +59,42 @@ def test_waveforms_and_files_get_the_scores_of_the_file_that_ships(registered, r
     columns = [f"score_{label}" for label in LABELS]
     np.testing.assert_allclose(scores[columns].to_numpy(), [expected(recording)] * 2, atol=1e-6)
     assert set(scores["label"]) == {LABELS[expected(recording).argmax()]}
+
+
+ELSEWHERE = """
+import importlib.util, json, sys
+sys.path = [place for place in sys.path if place != sys.argv[1]]
+assert not importlib.util.find_spec("pocketear"), "the project's own code is not to be found"
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[2])
+scores = model.predict(pd.DataFrame({"path": [sys.argv[3]]}))
+import pocketear
+print(json.dumps({"code": list(pocketear.__path__), "scores": scores.iloc[0, 1:].tolist()}))
+"""
+
+
+def test_a_model_has_the_code_that_it_needs_and_nothing_else(registered, recording, tmp_path):
+    import mlflow
+
+    mlflow.set_tracking_uri(client.address())
     saved = Path(mlflow.artifacts.download_artifacts("models:/cry_laugh@challenger"))
-    assert not list(saved.rglob("*.pkl")), "nothing is unpickled"
-    assert (saved / "input_example.json").exists()
+    (tmp_path / "elsewhere").mkdir()
+    command = [sys.executable, "-c", ELSEWHERE, str(ROOT / "src"), str(saved)]
+    done = subprocess.run(
+        [*command, str(tmp_path / "clip.wav")],
+        cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["code"] == [str(saved / "code/pocketear")]
+    np.testing.assert_allclose(found["scores"], expected(recording), atol=1e-6)
+
+    rooms = {path.name for path in (saved / "code/pocketear").iterdir() if path.is_dir()}
+    assert not rooms & {"stages", "training", "report", "packaging", "phone", "apps"}
+    assert not (saved / "code/pocketear/experiments/registry.py").exists()
+    kept = {path.name for path in saved.rglob("*")}
+    assert not kept & {"uv.lock", "pyproject.toml"}
+    assert not [name for name in kept if name.endswith(".pkl")], "nothing is unpickled"
 
 
 @pytest.mark.slow

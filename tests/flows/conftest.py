@@ -2,9 +2,17 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
 
+import psutil
 import pytest
 
 from places import ROOT
@@ -29,7 +37,7 @@ if mode == "fail":
     sys.exit("error: " + name + ": refused, accuracy 0.5 is below 0.8")
 if mode == "fail once":
     Path(f"{name}.mode").unlink()
-    sys.exit("error: the network was away")
+    sys.exit("error: the network was unreachable")
 if mode == "slow":
     time.sleep(3)
 text = name + "(" + ",".join(Path(i).read_text() for i in inputs) + ")"
@@ -97,6 +105,99 @@ def prefect_server():
 
     with prefect_test_harness(server_startup_timeout=600):
         yield
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `make serve`. ports: prefect, mlflow, reports; lines: what it printed"""
+
+    root: Path
+    process: subprocess.Popen
+    ports: list[int]
+    lines: list[str]
+
+    def login(self):
+        """The secret that `prefect …` in the folder uses, "" if there is none."""
+        profiles = self.root / ".pocketear/prefect/profiles.toml"
+        if not profiles.exists():
+            return ""
+        return tomllib.loads(profiles.read_text())["profiles"]["serve"]["PREFECT_API_AUTH_STRING"]
+
+    def family(self):
+        """Its process, and all that it started."""
+        starter = psutil.Process(self.process.pid)
+        return [starter, *starter.children(recursive=True)]
+
+
+@contextmanager
+def serving(root):
+    """`make serve` in a folder once it is ready; ended in every case."""
+    for name in ("prefect.yaml", "prefect.toml"):
+        shutil.copy(ROOT / name, root)
+    if not (root / "flows").exists():
+        (root / "flows").symlink_to(ROOT / "flows")
+    ports = free_ports(3)
+    process = start_serve(root, ports)
+    try:
+        lines = []
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "".join(lines)
+        yield Served(root, process, ports, lines)
+    finally:
+        stop(process)
+
+
+def start_serve(root, ports):
+    names = ("prefect", "mlflow", "reports")
+    chosen = [f"--{name}-port={port}" for name, port in zip(names, ports, strict=True)]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "flows/serve.py"), *chosen],
+        cwd=root,
+        env=without_login(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def stop(process):
+    """End a `make serve`; killed, its services end with it."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def without_login():
+    """The environment of a user's shell, which knows nothing of a Prefect server."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    return own | {"COLUMNS": "500"}
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def ask(port, method, path, body=None, **headers):
+    """The answer to a request on loopback: status, headers, content."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, sent)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
 
 
 def run(root, *command):

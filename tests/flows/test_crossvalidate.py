@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pocketear.experiments import client as client_
+from pocketear.experiments.client import connect, experiment_id
 
 from .conftest import ROOT, commit
 
@@ -22,6 +22,9 @@ SCORE = '''
 import json, sys, time
 from pathlib import Path
 import pandas as pd, yaml
+METRICS = {"bytes": 1, "clips": 2, "accuracy_low": 0.7, "accuracy_high": 1.0, "macro_f1": 0.8,
+           "recall": {"cry": 1.0, "laugh": 0.6}, "precision": {"cry": 0.7, "laugh": 1.0},
+           "recall_min": 0.6, "calibration_error": 0.05}
 params = yaml.safe_load(Path("params.yaml").read_text())
 fold = params["split"]["test_fold"]
 if sys.argv[1] == "train":
@@ -33,7 +36,7 @@ if sys.argv[1] == "train":
     Path("models/keras/model.keras").write_text(f"model of fold {fold}")
 else:
     Path("reports/evaluation").mkdir(parents=True, exist_ok=True)
-    names = {"accuracy": 0.8 + 0.05 * fold}
+    names = METRICS | {"accuracy": 0.8 + 0.05 * fold}
     Path("reports/metrics.json").write_text(json.dumps({"keras": names, "litert_int8": names}))
     clips = {"runner": "litert_int8", "label": ["cry", "laugh"], "predicted": ["cry", "cry"]}
     pd.DataFrame(clips).to_parquet("reports/evaluation/predictions.parquet")
@@ -71,7 +74,7 @@ def crossvalidate(**parameters):
     return module.crossvalidate(**parameters, return_state=True)
 
 
-def test_folds_are_summed_up_and_are_children_of_one_run(project):
+def test_folds_are_summarised_and_are_children_of_one_run(project):
     before = Path("params.yaml").read_bytes()
     state = crossvalidate(folds=3, at_once=2)
     assert state.is_completed(), state.message
@@ -85,8 +88,8 @@ def test_folds_are_summed_up_and_are_children_of_one_run(project):
     assert not Path("models").exists()
     assert not list(Path(".pocketear/copies").iterdir())
 
-    with client_.reaching() as client:
-        runs = client.search_runs([client_.experiment_id(client)])
+    with connect() as client:
+        runs = client.search_runs([experiment_id(client)])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run not in parents]
     assert [run.info.run_name for run in parents] == ["3 folds"]
@@ -97,7 +100,7 @@ def test_folds_are_summed_up_and_are_children_of_one_run(project):
     ]  # fmt: skip
 
 
-def test_a_killed_cross_validation_goes_on_where_it_stopped(project, tmp_path):
+def test_a_killed_cross_validation_continues_where_it_stopped(project, tmp_path):
     (tmp_path / "hang").touch()
     command = [sys.executable, str(ROOT / "flows/crossvalidate.py"), "--folds", "3"]
     from prefect.settings import PREFECT_API_URL
@@ -116,6 +119,6 @@ def test_a_killed_cross_validation_goes_on_where_it_stopped(project, tmp_path):
     (tmp_path / "hang").unlink()
     assert crossvalidate(folds=3).is_completed()
     assert trained.read_text().split() == ["1", "2", "2", "3"], "fold 1 is not trained again"
-    with client_.reaching() as client:
-        runs = client.search_runs([client_.experiment_id(client)])
+    with connect() as client:
+        runs = client.search_runs([experiment_id(client)])
     assert sum("mlflow.parentRunId" not in run.data.tags for run in runs) == 1

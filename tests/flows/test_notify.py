@@ -1,4 +1,4 @@
-"""One event a change, whatever it touched, and a clear line where nobody listens."""
+"""One event for each change, and a clear line where no server answers."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def events():
         return client._client.post("/events/filter", json=wanted).json()["events"]
 
 
-def test_a_change_is_told_once_however_many_files_it_touched(pipeline, prefect_server):
+def test_a_change_is_announced_once_however_many_files_it_touched(pipeline, prefect_server):
     from notify import notify
 
     digest = notify(pipeline)
@@ -28,14 +28,14 @@ def test_a_change_is_told_once_however_many_files_it_touched(pipeline, prefect_s
     for name in ("one", "two", "three"):
         Path(f"data/{name}.wav.dvc").write_text(f"outs: [{{md5: {name}, path: {name}.wav}}]")
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("seed: ", "seed: 1"))
-    assert notify(pipeline) is None, "not committed: not yet told"
+    assert notify(pipeline) is None, "not committed: not yet announced"
     commit(pipeline)
     changed = notify(pipeline)
     assert changed not in (None, digest)
     assert notify(pipeline) is None
 
 
-def test_nobody_listens(pipeline):
+def test_no_server_answers(pipeline):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from notify import notify
@@ -46,7 +46,7 @@ def test_nobody_listens(pipeline):
         pytest.raises(PipelineError, match="does not answer; `make serve` starts it"),
     ):
         notify(pipeline)
-    assert not Path(".pocketear/notified").exists(), "it will be told when somebody listens"
+    assert not Path(".pocketear/notified").exists(), "it will be announced when a server answers"
 
 
 def test_outside_of_a_repository(tmp_path):

@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from judged_project import write_judged
 from pocketear.experiments import registry
-from pocketear.experiments.candidate import Judged
+from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
 
 from .conftest import RESULT, ROOT, commit, run
@@ -83,7 +83,7 @@ def times():
     return {(event, name): float(when) for event, name, when in lines}
 
 
-def test_every_stage_runs_once_after_what_it_waits_for_and_then_is_cached(pipeline):
+def test_every_stage_runs_once_after_its_dependencies_and_then_is_cached(pipeline):
     Path("left.mode").write_text("slow")
     Path("right.mode").write_text("slow")
     state = retrain()
@@ -110,7 +110,7 @@ def test_every_stage_runs_once_after_what_it_waits_for_and_then_is_cached(pipeli
     assert forced.message == "ran left"
 
 
-def test_a_failed_stage_tells_why_stops_what_waits_for_it_and_nothing_else(pipeline):
+def test_a_failed_stage_says_why_and_stops_only_what_depends_on_it(pipeline):
     Path("left.mode").write_text("fail")
     state = retrain()
     assert state.is_failed()
@@ -128,6 +128,15 @@ def test_a_failed_stage_tells_why_stops_what_waits_for_it_and_nothing_else(pipel
     assert Path("out/join.txt").read_text() == RESULT
 
 
+def test_a_damaged_verdict_is_a_warning(pipeline):
+    Path("reports").mkdir()
+    Path("reports/verdict.json").write_text('{"accepted": true}')
+    state = retrain()
+    assert state.is_completed(), state.message
+    assert any("no verdict shown: " in line for line in logged(state))
+    assert "verdict" not in artifacts_of(state)
+
+
 def test_retries_are_declared_beside_the_stage(pipeline, monkeypatch):
     import retrain as module
 
@@ -135,7 +144,9 @@ def test_retries_are_declared_beside_the_stage(pipeline, monkeypatch):
     for name in ("wash", "left"):
         Path(f"{name}.mode").write_text("fail once")
     state = retrain()
-    assert state.message == "left: the network was away", "wash was tried again, left was not"
+    assert state.message == "left: the network was unreachable", (
+        "wash was tried again, left was not"
+    )
     tasks = states_of(state)
     assert (tasks["wash"].run_count, tasks["left"].run_count) == (2, 1)
 
@@ -164,7 +175,7 @@ def test_overrides_change_params_and_only_what_depends_on_them(pipeline):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "reason"),
     [
         ({"overrides": ["train.epoch=5"]}, "no parameter train.epoch; is train.epochs meant?"),
         ({"overrides": ["train.epochs=many"]}, "train.epochs: input should be a valid integer"),
@@ -174,11 +185,11 @@ def test_overrides_change_params_and_only_what_depends_on_them(pipeline):
         ({"data_revision": "no-such"}, "no-such"),
     ],
 )
-def test_a_wrong_request_is_one_clear_line_and_changes_nothing(pipeline, parameters, told):
+def test_a_wrong_request_is_one_clear_line_and_changes_nothing(pipeline, parameters, reason):
     before = Path("params.yaml").read_bytes()
     state = retrain(**parameters)
     assert state.is_failed()
-    assert told in state.message
+    assert reason in state.message
     assert "\n" not in state.message.strip()
     assert Path("params.yaml").read_bytes() == before
     assert not Path("order.log").exists()
@@ -195,9 +206,9 @@ def test_the_data_of_another_revision(pipeline):
 
 
 def test_a_second_retrain_in_the_same_folder_is_refused(pipeline):
-    from workspace import alone
+    from workspace import exclusive
 
-    with alone(pipeline, "retrain"):
+    with exclusive(pipeline, "retrain"):
         environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
         script = [sys.executable, str(ROOT / "flows/retrain.py")]
         done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
@@ -207,13 +218,13 @@ def test_a_second_retrain_in_the_same_folder_is_refused(pipeline):
 
 def test_the_server_of_another_project_is_left_alone(pipeline, monkeypatch):
     from server import server_or_own
-    from workspace import alone
+    from workspace import exclusive
 
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     address = PREFECT_API_URL.value()
     with server_or_own():
         assert PREFECT_API_URL.value() is None
-    with alone(pipeline, "serve"), server_or_own():
+    with exclusive(pipeline, "serve"), server_or_own():
         assert PREFECT_API_URL.value() == address
 
 
@@ -243,4 +254,4 @@ def add_version(root, weights, wrong):
     predicted[wrong] = (predicted[wrong] + 1) % 3
     write_judged(root, weights=weights, truth=truth, predicted=predicted)
     Path("reports/report.html").write_text("<html>")
-    registry.register(Judged(Path("models"), Path("reports"), load_params()))
+    registry.register(Candidate(Path("models"), Path("reports"), load_params()))

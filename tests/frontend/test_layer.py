@@ -1,7 +1,7 @@
 """The front-end against librosa, on real recordings, extremes and any legal parameters.
 
-Errors are those of agreement.power_error, which the parity gate uses too: of a mel's own power, or,
-54 dB and more below its frame, of the power there, since float32 rounds the whole frame alike.
+Errors are those of numeric_error.power_error, which the parity gate uses too: of a mel's own power,
+or, 54 dB and more below its frame, of the power there: float32 rounds the whole frame alike.
 """
 
 import warnings
@@ -179,21 +179,21 @@ def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
     expected = librosa_features.reference_steps(waveform, p)
     heard = {
         "frames": librosa_features.reference_frames(waveform, p),
-        "power": expected["power"][:, layer.heard_bins(p)],
+        "power": expected["power"][:, layer.used_bins(p)],
         "mel": expected["mel"],
     }
     assert set(found) == set(heard)
     for step, values in heard.items():
         np.testing.assert_allclose(found[step][0], values, rtol=0, atol=2e-6 * values.max())
     assert set(np.flatnonzero(librosa_features.mel_matrix(p).any(axis=1))) <= set(
-        layer.heard_bins(p)
+        layer.used_bins(p)
     )
 
 
 @pytest.mark.parametrize("p", CASES)
 def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> None:
     """LiteRT: builtin ops only, all under the layer's name, float32's own rounding apart."""
-    from pocketear.runtimes.runner import litert_tensors
+    from pocketear.runtimes.tensors import litert_tensors
     from pocketear.stages.export_litert import convert
 
     path = tmp_path / "front_end.tflite"

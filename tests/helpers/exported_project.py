@@ -62,8 +62,7 @@ def _build() -> None:
     params, store = load_params(), open_store(Path("data/features"))
     labels = known_labels(store.index, ())
     keras.utils.set_random_seed(1)
-    normalisation = network.Normalisation(store.mean, store.scale)
-    built = network.build(params.frontend, params.model, labels, normalisation)
+    built = network.build(params.frontend, params.model, labels, store.normalisation)
     Path("models").mkdir()
     train.write_model(built, labels, Path("models/keras"))
 

@@ -8,15 +8,15 @@ number) or a gap (the next window starts at that sample). An event is told `afte
 number of steps itself means: when the stream was finished. Numbers are decimal; the scores and
 peaks are float32, times are float64, and all must be equal to the last bit.
 
-card.tflite: a tiny model with its card inside (tests/tiny_model.py), for those who read cards.
+card.tflite: a tiny model with its card inside (tiny_model.py), for those who read cards.
 
 cards.json: cards, most of them wrong, and whether a reader must refuse them.
 
 front_end.json: settings of the front-end, a waveform, and librosa's features of it, row by row a
-frame. `loudest` is by frame the most that a mel power could be, for agreement.power_error; a test
-that reads it holds every log-mel to `limit` in that measure, and every MFCC to `limit` of the
+frame. `loudest` is by frame the most that a mel power could be, for numeric_error.power_error: a
+test that reads it holds every log-mel to `limit` in that measure, and every MFCC to `limit` of the
 largest of its frame. Waveforms are rounded, to keep the file small. The last digits of librosa's
-FFT depend on the machine, so whether this file is up to date is asked by tests/test_dsp.py.
+FFT depend on the machine: tests/frontend/test_numpy_fft.py asks whether this file is up to date.
 
 windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
 where they start in the stream, their first and last sample, and how many zeros end them.

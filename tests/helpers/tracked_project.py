@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
-from pocketear.experiments import client as client_
+from pocketear.experiments.client import connect
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def empty_store(tmp_path_factory):
     place = tmp_path_factory.mktemp("store") / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}")
-        with client_.reaching() as client:
+        with connect() as client:
             client.search_experiments()
     return place
 

@@ -14,7 +14,7 @@ from pocketear.data.audio import load_waveform
 from pocketear.data.windows import cut_windows
 from pocketear.listening.listener import Event, Listener, WindowBuffer, listen
 from pocketear.runtimes.card import settings_from, write_card
-from pocketear.runtimes.runner import litert_runner
+from pocketear.runtimes.litert import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 HOP = WINDOW // 2

@@ -1,43 +1,29 @@
-"""What a phone pays, as the page and the pull request tell it."""
-
-from typing import Any
+"""What the file that ships costs a phone, as the page and the pull request show it."""
 
 import pytest
 
+from pocketear.contracts.latency import ModelCost
+from pocketear.params import Params, load_params
 from pocketear.report import cost
+from reported_project import class_cost, latency_of
 
 
-def shipped(ops: int) -> dict[str, Any]:
-    counts = [1000 * (i + 1) for i in range(ops)]
-    by_op = [
-        {"op": "CONV_2D", "name": f"block_{i}", "kernel": "", "front_end": i < 2,
-         "instructions": n, "share": n / sum(counts)}
-        for i, n in enumerate(counts)
-    ]  # fmt: skip
-    one = {
-        "instructions_per_second": 8_000_000,
-        "instructions_per_listening_second": 24_000_000,
-        "front_end_instructions_per_second": 2_000_000,
-        "estimate_ms_per_second": 9.3,
-        "estimate_low": 5.1,
-        "estimate_high": 17.0,
-        "peak_bytes": 1_840_000,
-        "by_op": by_op,
-    }
-    return {"bytes": 100_000, "arm64": {"a53": one, "x1": one}}
+@pytest.fixture
+def params(project: object) -> Params:
+    return load_params()
 
 
-def test_a_class_in_one_row() -> None:
-    rows = cost.class_rows(shipped(3))
+def test_a_class_in_one_row(params: Params) -> None:
+    rows = cost.class_rows(latency_of(params).cost)
     assert [row.name for row in rows] == ["a53", "x1"]
-    assert (rows[0].instructions, rows[0].front_end) == ("8 M", 0.25)
+    assert (rows[0].instructions, rows[0].listening, rows[0].front_end) == ("8 M", "24 M", 0.25)
     assert (rows[0].milliseconds, rows[0].interval) == ("9.3 ms", "5.1 to 17")
     assert rows[0].memory == "1.8 MB"
 
 
 @pytest.mark.parametrize("ops", [1, 12, 13, 40])
 def test_the_ops_shown_make_the_whole(ops: int) -> None:
-    name, rows = cost.op_rows(shipped(ops))
+    name, rows = cost.op_rows(ModelCost(bytes=1, arm64={"a53": class_cost(ops)}))
     assert name == "a53"
     assert len(rows) == min(ops, 13)
     assert sum(row.share for row in rows) == pytest.approx(1.0)
@@ -45,13 +31,23 @@ def test_the_ops_shown_make_the_whole(ops: int) -> None:
     assert shares == sorted(shares, reverse=True)
 
 
-def test_without_a_phone_class_there_is_nothing_to_tell() -> None:
-    assert cost.class_rows({"bytes": 1}) == []
-    assert cost.op_rows({"bytes": 1}) == ("", [])
-    assert cost.tile({"bytes": 1}) is None
+def test_without_a_phone_class_there_is_nothing_to_show() -> None:
+    nothing = ModelCost(bytes=1)
+    assert cost.class_rows(nothing) == []
+    assert cost.op_rows(nothing) == ("", [])
+    assert cost.tile(nothing) is None
 
 
-def test_who_could_not_measure_is_told_with_the_reason() -> None:
-    assert cost.absent_rows({"absent": {"adb": "adb is not installed"}}) == [
-        ("a phone", "adb is not installed")
-    ]
+def test_a_time_is_shown_as_kept_to_its_limit_or_over_it(params: Params) -> None:
+    for passed in (True, False):
+        (row,) = cost.timed_rows(latency_of(params, passed=passed))
+        assert (row.provider, row.limit, row.passed) == ("this machine", "≤ 1", passed)
+        assert row.reason == ""
+
+
+def test_what_could_not_be_measured_is_shown_once_with_the_reason(params: Params) -> None:
+    absent = {"host": "no LiteRT here", "arm64, other.tflite": "no such op"}
+    latency = latency_of(params).model_copy(update={"absent": absent})
+    (row,) = cost.timed_rows(latency)
+    assert row.reason == "no LiteRT here"
+    assert cost.absent_rows(latency) == [("phone classes, other.tflite", "no such op")]

@@ -22,7 +22,7 @@ from pocketear.runtimes.card import (
     settings_json,
     write_card,
 )
-from pocketear.runtimes.runner import litert_runner
+from pocketear.runtimes.litert import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 

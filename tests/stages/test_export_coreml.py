@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from places import ROOT
+from pocketear.base.archive import read_folder
 from pocketear.base.errors import ExportError, RunnerError
-from pocketear.base.files import read_folder
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.params import load_params
 from pocketear.runtimes import coreml
 from pocketear.runtimes.card import card_for, card_from, card_json
@@ -37,7 +38,8 @@ def build():
     from pocketear.training import network
 
     keras.utils.set_random_seed(11)
-    whole = network.build(PARAMS.frontend, PARAMS.model, LABELS, network.Normalisation(MEAN, SCALE))
+    constants = Normalisation(mean=tuple(MEAN.tolist()), scale=tuple(SCALE.tolist()))
+    whole = network.build(PARAMS.frontend, PARAMS.model, LABELS, constants)
     rng = np.random.default_rng(12)
     norms = [x for x in whole.layers if isinstance(x, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -94,7 +96,7 @@ def networks(project, exported):
 
 @pytest.fixture(scope="module")
 def keras_scores(project):
-    from pocketear.runtimes.runner import keras_runner
+    from pocketear.runtimes.keras import keras_runner
 
     return keras_runner(project / "models" / "keras" / "model.keras")
 
@@ -144,11 +146,12 @@ def test_real_sounds_score_as_in_keras(exported, keras_scores, real_windows, var
 def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
     """It counts in fp32 with exact constants also where the network does not."""
     from pocketear.frontend.librosa_features import reference
-    from pocketear.runtimes.runner import mil_tensors
+    from pocketear.runtimes.tensors import coreml_tensors
 
     windows = extremes()
     features = {
-        variant: mil_tensors(path)(windows)["normalise"][:, 0] for variant, path in exported.items()
+        variant: coreml_tensors(path)(windows)["normalise"][:, 0]
+        for variant, path in exported.items()
     }
     rounded = features["fp32"].astype(np.float16)  # the network is given fp16, once computed
     for variant in ("fp16", "int8"):
@@ -207,9 +210,9 @@ def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(
 
 
 def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
-    from pocketear.frontend import layer as layer_
+    from pocketear.frontend.layer import n_frames
 
-    shape = [layer_.n_frames(PARAMS.frontend), _MELS]
+    shape = [n_frames(PARAMS.frontend), _MELS]
     for variant, path in networks.items():
         found = specification(path)
         (source,) = found.description.input

@@ -110,7 +110,7 @@ def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:
     from pocketear.data.store import open_store
     from pocketear.listening import thresholds
     from pocketear.params import load_params
-    from pocketear.runtimes.runner import litert_runner
+    from pocketear.runtimes.litert import litert_runner
 
     with working_in(exported):
         params, store = load_params(), open_store(Path("data/features"))

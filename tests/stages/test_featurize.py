@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from pocketear.data import cache
+from pocketear.data import audio
 from pocketear.data.clips import write_clips
 from pocketear.data.store import open_store
 from pocketear.params import FrontEndParams, load_params
@@ -65,11 +65,9 @@ def test_a_new_clip_costs_only_itself(
     write_clips(clips.iloc[:11], project / "fewer.parquet")
     featurize.main(project / "fewer.parquet", project / "out")
     opened: list[str] = []
-    real = cache.audio.read_recording
+    real = audio.read_recording
     monkeypatch.setattr(
-        cache.audio,
-        "read_recording",
-        lambda path, *rest: opened.append(str(path)) or real(path, *rest),
+        audio, "read_recording", lambda path, *rest: opened.append(str(path)) or real(path, *rest)
     )
     featurize.main(project / "clips.parquet", project / "out")
     assert opened == [clips["path"].iloc[11]]
@@ -85,6 +83,6 @@ def test_the_store_is_the_same_bytes_with_and_without_a_cache(
     cached, first = project / ".pocketear", content()
     featurize.main(project / "clips.parquet", project / "out")
     assert content() == first
-    cached.rename(project / "away")
+    cached.rename(project / "elsewhere")
     featurize.main(project / "clips.parquet", project / "out")
     assert content() == first

@@ -1,4 +1,5 @@
-import json
+"""gate: what is refused, in which words, and what stands in the verdict."""
+
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +7,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pocketear.base.errors import DataError
+from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, TimedLimit
+from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
+from pocketear.contracts.parity import ParityCell, ParityReport
+from pocketear.contracts.report_file import read, write
+from pocketear.contracts.verdict import Verdict
+from pocketear.params import GateParams, load_params
 from pocketear.stages import gate
 
+SHIPPED = "litert_int8"
 numbers = st.floats(-10, 10, allow_nan=False)
+OP = "CONV_2D conv_2, 31 % of the instructions"
+ABSENT = "qemu-aarch64 is not on the PATH"
+
+
+@pytest.fixture
+def limits(project: Path) -> GateParams:
+    return load_params().gate
+
+
+def metrics(**changes: Any) -> Metrics:
+    """Of a model that loses nothing."""
+    values: dict[str, Any] = {
+        "bytes": 100_000, "clips": 40, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0,
+        "macro_f1": 0.9, "recall": {"cry": 0.9, "laugh": 0.8}, "precision": {"cry": 1, "laugh": 1},
+        "recall_min": 0.8, "calibration_error": 0.02,
+    }  # fmt: skip
+    return Metrics(**values | changes)
+
+
+def alarms(**changes: Any) -> Alarms:
+    """Of a file that misses little, over two hours of sound to ignore."""
+    values: dict[str, Any] = {"misses": {"cry": 0.1}, "false_alarms": 0, "quiet_hours": 2.0,
+                              "false_alarms_per_hour_high": 1.5}  # fmt: skip
+    return Alarms(**values | changes)
+
+
+def class_cost(instructions: int) -> ClassCost:
+    """Of windows that overlap threefold."""
+    return ClassCost(
+        instructions_per_window=instructions, instructions_per_second=instructions,
+        front_end_instructions_per_second=0, instructions_per_listening_second=3 * instructions,
+        by_kind={"load": instructions}, by_op=(), costliest_op=OP, estimate_ms_per_second=1.0,
+        estimate_low=0.8, estimate_high=1.2, leave_one_out_error=0.1, peak_bytes=1000,
+        max_abs_to_host=0.0,
+    )  # fmt: skip
+
+
+def latency(instructions: int, **changes: Any) -> LatencyReport:
+    """Of one file, on both phone classes that the project budgets for."""
+    counted = {name: class_cost(instructions) for name in ("a53", "a76")}
+    values: dict[str, Any] = {
+        "shipped": "x.tflite",
+        "models": {"x.tflite": ModelCost(bytes=1000, arm64=counted)},
+        "timed": {"host.ratio": TimedLimit(limit=0.5, unit="", passed=True)},
+    }
+    return LatencyReport(**values | changes)
 
 
 @given(limit=numbers, value=numbers, better=st.floats(0, 5))
@@ -35,129 +90,159 @@ def test_a_refusal_says_which_gate_and_by_how_much() -> None:
 
 def test_the_verdict_holds_every_reason() -> None:
     gates = [gate.at_most("a", 1, 2), gate.at_most("b", 1, 1), gate.at_most("c", 1, 3)]
-    found = gate.judge(gates, [])
-    assert not found["accepted"]
-    assert [reason.split(":")[0] for reason in found["reasons"]] == ["a", "c"]
-    assert gate.judge(gates[1:2], ["d: no such sound"]) == {
-        "accepted": True,
-        "reasons": [],
-        "absent": ["d: no such sound"],
-        "gates": [json.loads(json.dumps(vars(gates[1])))],
-    }
+    found = gate.judge(gates, ())
+    assert (found.accepted, found.word) == (False, "refused")
+    assert [reason.split(":")[0] for reason in found.reasons] == ["a", "c"]
+    assert [one.name for one in found.failed] == ["a", "c"]
+    good = gate.judge(gates[1:2], ("d: no such sound",))
+    assert (good.accepted, good.word, good.reasons) == (True, "accepted", ())
+    assert good.absent == ("d: no such sound",)
+    assert good.gates == (gates[1],)
 
 
-@pytest.fixture
-def figures() -> dict[str, Any]:
-    return {"accuracy": 0.9, "recall": {"cry": 0.9, "laugh": 0.8}, "calibration_error": 0.02}
-
-
-def test_losing_one_label_is_refused_by_name(figures: dict[str, Any], project: Path) -> None:
-    from pocketear.params import load_params
-
-    worse = {**figures, "recall": {"cry": 0.9, "laugh": 0.7}}
-    metrics = {"keras": figures, "litert_int8": worse}
-    limits = load_params().gate
-    refused = [g for g in gate.accuracy_gates(metrics, ["litert_int8"], limits) if not g.passed]
-    assert [g.name for g in refused] == ["litert_int8.recall_drop"]
+def test_losing_one_label_is_refused_by_name(limits: GateParams) -> None:
+    worse = metrics(recall={"cry": 0.9, "laugh": 0.7})
+    report = MetricsReport({"keras": metrics(), SHIPPED: worse})
+    refused = [one for one in gate.accuracy_gates(report, (SHIPPED,), limits) if not one.passed]
+    assert [one.name for one in refused] == [f"{SHIPPED}.recall_drop"]
     assert "label laugh" in refused[0].reason
 
 
-def alarm_gates(**alarms: Any) -> dict[str, gate.Gate]:
-    from pocketear.params import load_params
+def test_a_file_that_was_not_evaluated_is_refused_at_every_gate(limits: GateParams) -> None:
+    report = MetricsReport({"keras": metrics()})
+    gates = [
+        *gate.accuracy_gates(report, (SHIPPED,), limits),
+        *gate.alarm_gates(report, SHIPPED, limits),
+    ]
+    assert len(gates) == 7
+    assert all("not measured" in one.reason for one in gates)
 
-    metrics = {"litert_int8": {"alarms": alarms} if alarms else {}}
-    gates = gate.alarm_gates(metrics, "litert_int8", load_params().gate)
+
+def alarm_gates(limits: GateParams, own: Alarms | None) -> dict[str, gate.Gate]:
+    report = MetricsReport({SHIPPED: metrics(alarms=own)})
+    gates = gate.alarm_gates(report, SHIPPED, limits)
     return {one.name.partition(".")[2]: one for one in gates}
 
 
-def test_a_label_that_is_missed_is_refused_by_name(project: Path) -> None:
-    gates = alarm_gates(
-        misses={"cry": 0.1, "laugh": 0.75}, false_alarms=0, quiet_hours=2.0,
-        false_alarms_per_hour_high=1.5,
-    )  # fmt: skip
+def test_a_label_that_is_missed_is_refused_by_name(limits: GateParams) -> None:
+    gates = alarm_gates(limits, alarms(misses={"cry": 0.1, "laugh": 0.75}))
     assert not gates["miss_rate"].passed
     assert "label laugh" in gates["miss_rate"].reason
     assert gates["false_alarms_per_hour"].passed
 
 
-def test_false_alarms_are_refused_with_how_long_was_listened(project: Path) -> None:
-    gates = alarm_gates(
-        misses={"cry": 0.1}, false_alarms=9, quiet_hours=0.05, false_alarms_per_hour_high=314.0
-    )
-    refused = gates["false_alarms_per_hour"]
+def test_false_alarms_are_refused_with_how_long_was_listened(limits: GateParams) -> None:
+    own = alarms(false_alarms=9, quiet_hours=0.05, false_alarms_per_hour_high=314.0)
+    refused = alarm_gates(limits, own)["false_alarms_per_hour"]
     assert not refused.passed
     assert "9 in 3.0 min of sound to ignore, so below this with 95 % confidence" in refused.reason
 
 
-def test_without_sound_to_ignore_the_gate_is_absent_for_a_reason(project: Path) -> None:
-    alarms = {"misses": {"cry": 0.1}, "false_alarms": 0, "quiet_hours": 0.0,
-              "false_alarms_per_hour_high": None}  # fmt: skip
-    assert list(alarm_gates(**alarms)) == ["miss_rate"]
-    told = gate.not_judged({"litert_int8": {"alarms": alarms}}, "litert_int8")
-    assert len(told) == 1
-    assert "no sound in which an alarm would be false" in told[0]
+def test_without_sound_to_ignore_the_gate_is_absent_for_a_reason(limits: GateParams) -> None:
+    own = alarms(quiet_hours=0.0, false_alarms_per_hour_high=None)
+    assert list(alarm_gates(limits, own)) == ["miss_rate"]
+    absent = gate.not_judged(MetricsReport({SHIPPED: metrics(alarms=own)}), SHIPPED)
+    assert len(absent) == 1
+    assert "no sound in which an alarm would be false" in absent[0]
 
 
-def test_alarms_that_were_not_measured_are_refused(project: Path) -> None:
-    gates = alarm_gates()
-    assert len(gates) == 2
+def test_alarms_that_were_not_measured_are_refused(limits: GateParams) -> None:
+    gates = alarm_gates(limits, None)
+    assert set(gates) == {"miss_rate", "false_alarms_per_hour"}
     assert not any(one.passed for one in gates.values())
-    assert gate.not_judged({"litert_int8": {}}, "litert_int8") == []
+    assert gate.not_judged(MetricsReport({SHIPPED: metrics()}), SHIPPED) == ()
 
 
-def phone_gates(latency: dict[str, Any]) -> dict[str, gate.Gate]:
-    from pocketear.params import load_params
-
-    return {one.name: one for one in gate.latency_gates(latency, load_params().gate)}
+def phone_gates(report: LatencyReport, limits: GateParams) -> dict[str, gate.Gate]:
+    return {one.name: one for one in gate.latency_gates(report, limits)}
 
 
-def cost(instructions: int) -> dict[str, Any]:
-    classes = {
-        name: {
-            "instructions_per_second": instructions, "estimate_ms_per_second": 1.0,
-            "instructions_per_listening_second": 3 * instructions,
-            "peak_bytes": 1000, "costliest_op": "CONV_2D conv_2, 31 % of the instructions",
-        }
-        for name in ("a53", "a76")
-    }  # fmt: skip
-    shipped = {"bytes": 1000, "host": {"ratio_median": 0.1}, "arm64": classes}
-    return {"shipped": shipped, "absent": {}}
-
-
-def test_over_budget_names_the_op_that_costs_most(project: Path) -> None:
-    gates = phone_gates(cost(11_000_000))
+def test_over_budget_names_the_op_that_costs_most(limits: GateParams) -> None:
+    gates = phone_gates(latency(11_000_000), limits)
     assert gates["a53.instructions_per_second"].passed
     assert gates["a53.instructions_per_listening_second"].passed
     assert not gates["a76.instructions_per_listening_second"].passed
     refused = gates["a76.instructions_per_second"]
     assert not refused.passed
-    assert "CONV_2D conv_2, 31 % of the instructions" in refused.reason
+    assert OP in refused.reason
 
 
-def test_a_missing_emulator_never_turns_the_gate_green(project: Path) -> None:
-    latency = cost(1)
-    del latency["shipped"]["arm64"]
-    latency["absent"]["arm64"] = "qemu-aarch64 is not on the PATH"
-    gates = phone_gates(latency)
+def test_a_missing_emulator_never_turns_the_gate_green(limits: GateParams) -> None:
+    uncounted = {"x.tflite": ModelCost(bytes=1000)}
+    gates = phone_gates(latency(1, models=uncounted, absent={"arm64": ABSENT}), limits)
     refused = [one for name, one in gates.items() if name.startswith(("a53", "a76"))]
     assert len(refused) == 8
     assert not any(one.passed for one in refused)
-    assert all("qemu-aarch64 is not on the PATH" in one.reason for one in refused)
+    assert all(ABSENT in one.reason for one in refused)
 
 
-@pytest.mark.parametrize(("ms", "passed"), [(10.0, True), (40.0, False)])
-def test_a_real_device_is_judged_where_it_was_asked_for(
-    ms: float, passed: bool, project: Path
+def test_a_phone_class_that_is_not_counted_is_refused_by_name(limits: GateParams) -> None:
+    one_class = {"x.tflite": ModelCost(bytes=1000, arm64={"a53": class_cost(1)})}
+    gates = phone_gates(latency(1, models=one_class), limits)
+    assert gates["a53.peak_bytes"].passed
+    assert gates["a76.peak_bytes"].reason == (
+        "a76.peak_bytes: not measured (a76 is not in latency.classes)"
+    )
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_real_device_is_judged_where_it_was_asked_for(passed: bool, limits: GateParams) -> None:
+    name = "adb.ms_per_listening_second"
+    assert name not in phone_gates(latency(1), limits)
+    timed = {name: TimedLimit(limit=30.0, unit=" ms", passed=passed)}
+    found = phone_gates(latency(1, timed=timed), limits)[name]
+    assert found.passed == passed
+    assert (found.timed, found.value) == (True, None)
+    assert found.reason == ("" if passed else f"{name}: over 30 ms")
+
+
+def test_a_device_that_was_asked_for_and_is_absent_is_refused(limits: GateParams) -> None:
+    name, why = "adb.ms_per_listening_second", "adb sees no phone; connect one"
+    timed = {name: TimedLimit(limit=30.0, unit=" ms", passed=False)}
+    refused = phone_gates(latency(1, timed=timed, absent={"adb": why}), limits)[name]
+    assert refused.reason == f"{name}: not measured ({why})"
+
+
+def test_only_the_figures_that_a_cell_names_are_judged(limits: GateParams) -> None:
+    judged = {"flips": "max_flips"}
+    cells = (
+        ParityCell(runtime=SHIPPED, stage="scores", limits=judged, max_abs=9.0, flips=0.0),
+        ParityCell(runtime=SHIPPED, stage="logits", limits={}, max_rel=9.0),
+        ParityCell(runtime="coreml_int8", stage="scores", limits=judged, absent="no such tensor"),
+    )
+    gates = list(gate.parity_gates(ParityReport(windows=(), entries=cells), limits))
+    assert [(one.name, one.passed) for one in gates] == [
+        (f"{SHIPPED}.scores.flips", True), ("coreml_int8.scores.flips", False),
+    ]  # fmt: skip
+    assert "no such tensor" in gates[1].reason
+
+
+REPORTS = ("metrics.json", "parity.json", "latency.json", "verdict.json")
+
+
+def write_reports(scores: Metrics) -> None:
+    """What `gate` reads, of a model whose Android file has these metrics."""
+    shipped = scores.model_copy(update={"alarms": alarms()})
+    runners = {"keras": metrics(), SHIPPED: shipped, "coreml_fp16": metrics()}
+    written = (MetricsReport(runners), ParityReport(windows=(), entries=()), latency(1))
+    for name, report in zip(REPORTS, written, strict=False):
+        write(report, Path(name))
+
+
+def test_a_verdict_is_written_whether_it_accepts_or_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "adb.ms_per_listening_second" not in phone_gates(cost(1))
-    latency = cost(1)
-    latency["shipped"]["adb"] = {"ms_per_listening_second": ms}
-    assert phone_gates(latency)["adb.ms_per_listening_second"].passed == passed
+    write_reports(metrics())
+    gate.main(*map(Path, REPORTS))
+    accepted = read(Path("verdict.json"), Verdict)
+    assert accepted.accepted and len(accepted.gates) == 22
+    assert capsys.readouterr().out == "gate: accepted, 22 of 22 gates passed\n"
+    write_reports(metrics(accuracy=0.1))
+    gate.main(*map(Path, REPORTS))
+    assert not read(Path("verdict.json"), Verdict).accepted
+    assert "gate: refused, 20 of 22 gates passed" in capsys.readouterr().out
 
 
-def test_a_device_that_was_asked_for_and_is_absent_is_refused(project: Path) -> None:
-    latency = cost(1)
-    latency["absent"]["adb"] = "adb sees no phone; connect one"
-    refused = phone_gates(latency)["adb.ms_per_listening_second"]
-    assert not refused.passed
-    assert "adb sees no phone" in refused.reason
+def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:
+    with pytest.raises(DataError, match=r"metrics.json: not found; `dvc repro` makes it"):
+        gate.main(*map(Path, REPORTS))

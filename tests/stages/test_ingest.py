@@ -39,15 +39,15 @@ def choose(**data: Any) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 
-def run(data: str = "sounds") -> pd.DataFrame:
+def run() -> pd.DataFrame:
     """Ingest, and give the clip table by path."""
-    ingest.main(Path(data), OUT)
+    ingest.main(OUT)
     return read_clips(OUT / "clips.parquet").set_index("path", drop=False)
 
 
-def start(data: str = "sounds", **options: Any) -> "subprocess.Popen[str]":
+def start(**options: Any) -> "subprocess.Popen[str]":
     """The stage as DVC runs it."""
-    command = [sys.executable, "-m", "pocketear.stages.ingest", "--data", data, "--out", str(OUT)]
+    command = [sys.executable, "-m", "pocketear.stages.ingest", "--out", str(OUT)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -209,14 +209,15 @@ def test_a_dataset_elsewhere_is_named_from_the_project(
     (project / "inner").mkdir()
     shutil.copy("params.yaml", "inner")
     monkeypatch.chdir(project / "inner")
-    assert run("../sounds").index[0] == "../sounds/cry/0.wav"
-    assert run(str(sounds)).index[0] == "../sounds/cry/0.wav"
+    for data in ("../sounds", str(sounds)):
+        choose(path=data)
+        assert run().index[0] == "../sounds/cry/0.wav"
 
 
 def test_a_recipe_is_rendered_and_named_where_it_lies(project: Path) -> None:
-    choose(source="recipe")
+    choose(source="recipe", path="tiny.yaml")
     Path("tiny.yaml").write_text(RECIPE)
-    table = run("tiny.yaml")
+    table = run()
     assert set(table.index) == {f"data/clips/audio/cry/0000{n}.wav" for n in range(4)} | {
         f"data/clips/audio/rest/0000{n}.wav" for n in range(2)
     }
@@ -232,7 +233,7 @@ def test_parts_of_one_recording_are_clips_of_their_own(project: Path) -> None:
     write(project / "sounds/night.flac", np.concatenate([tone(1.0), 0.1 * tone(2.0)]))
     rows = "path,label,group,fold,start,end\nnight.flac,cry,n,1,0,1\nnight.flac,rest,n,1,1,\n"
     (project / "sounds/clips.csv").write_text(rows + "gone.wav,rest,,,,\n")
-    ingest.main(Path("sounds"), OUT)
+    ingest.main(OUT)
     table = read_clips(OUT / "clips.parquet")
     assert list(table["label"]) == ["rest", "cry", "rest"]
     assert table["error"][0].startswith("no such file")
@@ -252,8 +253,8 @@ def test_the_same_recording_in_two_folds_shows_in_the_table(project: Path) -> No
 
 
 def test_the_real_esc10(project: Path, esc10: Path) -> None:
-    choose(source="esc", labels=["baby_cry", "other"], other="other")
-    table = run(str(esc10))
+    choose(source="esc", path=str(esc10), labels=["baby_cry", "other"], other="other")
+    table = run()
     assert len(table) == 400
     assert set(table["error"]) == {""}
     assert table.groupby(["label", "fold"]).size().to_dict() == {

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from packaged_project import package, write_project
+from packaged_project import package, package_or_skip, write_project
 from places import ROOT
-from pocketear.base.errors import RunnerError
+from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.packaging import kotlin
 from pocketear.runtimes.card import read_card
 from tiny_model import LABELS
@@ -21,7 +21,7 @@ FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("accepted")
     write_project(folder)
-    return package("android", folder)
+    return package_or_skip("android", folder)
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +81,20 @@ def test_a_missing_model_says_so(tmp_path: Path) -> None:
         package("android", tmp_path)
 
 
-def test_without_a_jdk_the_package_is_made_of_what_there_is_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("installed", "lacks"), [((), "no JDK"), (("javac",), "no Maven")])
+def test_without_a_compiler_there_is_no_package_and_one_line_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], lacks: str
 ) -> None:
     write_project(tmp_path)
     (tmp_path / kotlin.CACHE).unlink()
+    for name in installed:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    built = package("android", tmp_path)
-    assert "classes.jar is empty: no JDK found; install" in capsys.readouterr().err
-    with zipfile.ZipFile(next(built.glob("*.aar"))) as archive:
-        assert archive.getinfo("assets/pocketear/cry_laugh.tflite").file_size > 1000
-        (tmp_path / "classes.jar").write_bytes(archive.read("classes.jar"))
-    assert zipfile.ZipFile(tmp_path / "classes.jar").namelist() == []
+    with pytest.raises(PackagingError, match=f"^{lacks}, so no Android package; .*install") as no:
+        package("android", tmp_path)
+    assert "\n" not in str(no.value)
+    assert not (tmp_path / "build").exists()
 
 
 APP_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -125,14 +127,6 @@ def test_maven_finds_it_by_its_one_line(built: Path, aar: Path, tmp_path: Path) 
     assert (tmp_path / aar.name).read_bytes() == aar.read_bytes()
 
 
-def with_classes(aar: Path, folder: Path) -> Path:
-    with zipfile.ZipFile(aar) as archive:
-        classes = Path(archive.extract("classes.jar", folder))
-    if not zipfile.ZipFile(classes).namelist():
-        pytest.skip("classes.jar is empty: no JDK or Maven here")
-    return classes
-
-
 def app_of_the_docs() -> str:
     """The activity that docs/ship-to-a-phone.md shows."""
     text = (ROOT / "docs/ship-to-a-phone.md").read_text()
@@ -143,7 +137,8 @@ def app_of_the_docs() -> str:
 
 @pytest.mark.slow
 def test_the_app_of_the_docs_compiles_against_the_aar(aar: Path, tmp_path: Path) -> None:
-    classes = with_classes(aar, tmp_path)
+    with zipfile.ZipFile(aar) as archive:
+        classes = Path(archive.extract("classes.jar", tmp_path))
     lib = kotlin.fetch_toolchain(ROOT / "mobile/android/toolchain", ROOT / kotlin.CACHE)
     (tmp_path / "App.kt").write_text(app_of_the_docs())
     used = [classes, lib / kotlin._ANDROID, lib / kotlin._STDLIB]

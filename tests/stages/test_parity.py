@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,9 @@ from hypothesis import strategies as st
 
 from exported_project import working_in
 from pocketear.base.errors import ParityError
+from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.parity import ParityCell, ParityReport
+from pocketear.contracts.report_file import read
 from pocketear.evaluation.numeric_error import PROBES
 from pocketear.params import load_params
 from pocketear.stages import export_coreml, gate, parity
@@ -16,40 +18,40 @@ EXPORTED = ("litert_fp32", "litert_int8", "coreml_fp32", "coreml_fp16", "coreml_
 
 
 @pytest.fixture(scope="module")
-def report(exported: Path) -> dict:
+def report(exported: Path) -> ParityReport:
     with working_in(exported):
         parity.main(Path("data/features"), Path("models"), Path("reports/parity.json"))
-    return json.loads((exported / "reports" / "parity.json").read_text())
+    return read(exported / "reports" / "parity.json", ParityReport)
 
 
-def test_every_runtime_is_compared_at_every_stage(report: dict) -> None:
-    cells = [(entry["runtime"], entry["stage"]) for entry in report["entries"]]
+def test_every_runtime_is_compared_at_every_stage(report: ParityReport) -> None:
+    cells = [(entry.runtime, entry.stage) for entry in report.entries]
     assert cells == [("keras", stage) for stage in parity.FRONT_END] + [
         (runtime, stage) for runtime in EXPORTED for stage in (*parity.FRONT_END, *parity.NETWORK)
     ]
-    assert not [entry["absent"] for entry in report["entries"] if entry["absent"]]
-    assert set(PROBES) < set(report["windows"])
+    assert not [entry.absent for entry in report.entries if entry.absent]
+    assert set(PROBES) < set(report.windows)
 
 
-def test_every_stage_of_the_front_end_is_librosas_in_every_runtime(report: dict) -> None:
-    for entry in report["entries"]:
-        if entry["stage"] in parity.FRONT_END and entry["limits"]:
-            assert entry["max_rel"] < 1e-4, entry
-            assert entry["snr_db"] > 100, entry
-    judged = {entry["runtime"] for entry in report["entries"] if entry["limits"].get("max_rel")}
+def test_every_stage_of_the_front_end_is_librosas_in_every_runtime(report: ParityReport) -> None:
+    for entry in report.entries:
+        if entry.stage in parity.FRONT_END and entry.limits:
+            assert entry.max_rel is not None and entry.max_rel < 1e-4, entry
+            assert entry.snr_db is not None and entry.snr_db > 100, entry
+    judged = {entry.runtime for entry in report.entries if entry.limits.get("max_rel")}
     assert judged == {"keras", *EXPORTED}
 
 
-def test_float32_says_the_same_as_keras(report: dict) -> None:
-    entries = {(e["runtime"], e["stage"]): e for e in report["entries"]}
+def test_float32_says_the_same_as_keras(report: ParityReport) -> None:
+    entries = {(entry.runtime, entry.stage): entry for entry in report.entries}
     for name in ("litert_fp32", "coreml_fp32"):
-        assert entries[name, "logits"]["max_rel"] < 1e-5
-        assert entries[name, "scores"]["max_abs"] < 1e-5
-        assert entries[name, "scores"]["flips"] == 0
+        assert entries[name, "logits"].max_rel < 1e-5
+        assert entries[name, "scores"].max_abs < 1e-5
+        assert entries[name, "scores"].flips == 0
 
 
 def test_a_front_end_in_swift_is_judged_at_the_same_stages_by_the_same_limits(
-    exported: Path, report: dict, tmp_path: Path
+    exported: Path, report: ParityReport, tmp_path: Path
 ) -> None:
     text = (exported / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace(": in_model", ": accelerate"))
@@ -59,12 +61,12 @@ def test_a_front_end_in_swift_is_judged_at_the_same_stages_by_the_same_limits(
         params = load_params()
         store = parity.open_store(exported / "data/features")
         names, windows = parity.chosen_windows(store, params)
-        files = parity.model_files(Path("models"), params.package.name)
+        files = ModelFiles(Path("models"), params.package.name).by_runner()
         files = {name: path for name, path in files.items() if name.startswith("coreml")}
         files |= {"keras": keras / "model.keras"}
         entries = list(parity.matrix(files, names, windows, store, params))
     found = {(entry.runtime, entry.stage): entry for entry in entries}
-    judged = {(e["runtime"], e["stage"]): e["limits"] for e in report["entries"]}
+    judged = {(entry.runtime, entry.stage): entry.limits for entry in report.entries}
     assert len(found) == 3 * 6 + 4
     for cell, entry in found.items():
         assert entry.limits == judged[cell]
@@ -74,7 +76,9 @@ def test_a_front_end_in_swift_is_judged_at_the_same_stages_by_the_same_limits(
     assert found["coreml_fp32", "scores"].max_abs < 1e-5
 
 
-def test_every_limit_is_one_of_params_and_judges_a_figure(report: dict, project: Path) -> None:
+def test_every_limit_is_one_of_params_and_judges_a_figure(
+    report: ParityReport, project: Path
+) -> None:
     gates = list(gate.parity_gates(report, load_params().gate))
     assert {one.name for one in gates} >= {
         "keras.frames.max_rel", "litert_int8.mel.max_rel", "coreml_fp16.power.max_rel",
@@ -83,7 +87,7 @@ def test_every_limit_is_one_of_params_and_judges_a_figure(report: dict, project:
     assert all(one.value is not None for one in gates)
 
 
-def test_a_front_end_that_is_wrong_is_told_where_it_goes_wrong(
+def test_a_wrong_front_end_is_found_at_the_stage_where_it_goes_wrong(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mel filterbank of another norm: frames and power agree, mels and features do not."""
@@ -91,8 +95,8 @@ def test_a_front_end_that_is_wrong_is_told_where_it_goes_wrong(
         params = load_params()
         store = parity.open_store(Path("data/features"))
         names, windows = parity.chosen_windows(store, params)
-        files = parity.model_files(Path("models"), params.package.name)
-        steps = parity.steps_of(files["litert_fp32"], windows, store, params.frontend)
+        fp32 = ModelFiles(Path("models"), params.package.name).litert("fp32")
+        steps = parity.steps_of(fp32, windows, store, params.frontend)
     other = params.frontend.model_copy(update={"mel_norm": "none"})
     cells = parity.row("keras", steps, parity.librosas(windows, other), names, other)
     errors = {cell.stage: cell.max_rel for cell in cells}
@@ -106,7 +110,7 @@ def test_the_worst_window_is_named(size: int, error: float, where: int) -> None:
     values = expected.copy()
     values[where, 0, 0] += np.float32(error)
     names = [f"clip {n}" for n in range(5)]
-    cell = parity.Entry("litert_fp32", "mel", {})
+    cell = ParityCell(runtime="litert_fp32", stage="mel", limits={})
     entry = parity.compare(cell, values, expected, np.abs(values - expected), names)
     assert entry.worst == f"clip {where}"
     assert entry.max_abs == pytest.approx(error, rel=1e-3)
@@ -122,19 +126,19 @@ def test_a_flip_is_counted_on_real_clips_only() -> None:
 def test_what_is_not_a_number_is_refused_by_name() -> None:
     expected = np.zeros((2, 3), np.float32)
     values = np.array([[0, 0, 0], [0, np.nan, 0]], np.float32)
-    cell = parity.Entry("x", "scores", {})
+    cell = ParityCell(runtime="x", stage="scores", limits={})
     with pytest.raises(ParityError, match="x: scores is NaN or infinite on b"):
         parity.compare(cell, values, expected, values * 0, ["a", "b"])
     with pytest.raises(ParityError, match="shape"):
         parity.compare(cell, values[:1], expected, expected, ["a", "b"])
 
 
-def test_a_tensor_that_a_file_lacks_is_told_and_its_gate_refused(project: Path) -> None:
+def test_a_tensor_that_a_file_lacks_is_named_and_its_gate_refused(project: Path) -> None:
     params = load_params()
     window = np.zeros((1, params.frontend.window_length), np.float32)
     expected = parity.librosas(window, params.frontend)
     (cell, *_) = parity.row("litert_int8", {}, expected, ["silence"], params.frontend)
     assert (cell.stage, cell.max_rel) == ("frames", None)
-    refused = list(gate.parity_gates({"entries": [vars(cell)]}, params.gate))
+    refused = list(gate.parity_gates(ParityReport(windows=(), entries=(cell,)), params.gate))
     assert [one.passed for one in refused] == [False]
     assert "computes no float tensor named after frames" in refused[0].reason

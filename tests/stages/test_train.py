@@ -73,16 +73,13 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
             "shift": False,
         }
     )
-    constants = network.Normalisation(store.mean, store.scale)
-    whole = network.build(params.frontend, params.model, LABELS, constants)
+    whole = network.build(params.frontend, params.model, LABELS, store.normalisation)
     told: list[dict[str, float]] = []
     history = train.fit(
         whole,
-        train.side_of(store, "train", LABELS),
+        train.TrainingSide(train.side_of(store, "train", LABELS), plain, seed=0),
         val or train.side_of(store, "val", LABELS),
         params.train.model_copy(update=changes),
-        plain,
-        seed=0,
         on_epoch=lambda epoch, row: told.append({"epoch": epoch, **row}),
     )
     return whole, history, told
@@ -165,7 +162,7 @@ def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: S
     history = pd.read_csv("a/report/history.csv")
     assert history["loss"].iloc[-1] < 0.5 * history["loss"].iloc[0]
 
-    from pocketear.runtimes.runner import keras_runner
+    from pocketear.runtimes.keras import keras_runner
 
     run = keras_runner(Path("a/keras/model.keras"))
     for split in ("val", "test"):

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ import pandas as pd
 import pytest
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.report_file import read
+from pocketear.contracts.validation import Validation
 from pocketear.data.clips import read_clips, write_clips
 from pocketear.params import load_params
 from pocketear.stages import validate
@@ -115,7 +116,7 @@ def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
     assert problems == []
 
 
-def test_silences_are_told_as_silence_and_not_as_copies(project: Path) -> None:
+def test_silences_are_set_aside_as_silence_and_not_as_copies(project: Path) -> None:
     table = clip_table(LABELS)
     table.loc[[0, 1, 40], "sha256"] = "of silence"
     table.loc[[0, 1, 40], "silence_share"] = 1.0
@@ -148,6 +149,6 @@ def test_main_writes_the_usable_clips_and_a_summary(project: Path) -> None:
     write_clips(clip_table(LABELS), project / "clips.parquet")
     validate.main(project / "clips.parquet", project / "valid.parquet", project / "report")
     assert len(read_clips(project / "valid.parquet")) == 100
-    told = json.loads((project / "report" / "validation.json").read_text())
-    assert told["labels"] == LABELS | {}
-    assert (told["usable"], told["set_aside"]) == (100, 0)
+    assert read(project / "report" / "validation.json", Validation) == Validation(
+        usable=100, set_aside=0, labels=LABELS, seconds=250.0, problems=()
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from places import ROOT
 from pocketear.base.errors import ParamsError
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.params import load_params
 
 LABELS = ("background", "crying_baby", "laughing")
@@ -22,9 +23,7 @@ def made(architecture: str = "log_mel_cnn", width: float = 1.0, frontend=PARAMS.
 
     frontend = MFCC if architecture == "mfcc_cnn" else frontend
     coefficients = frontend.n_mfcc if frontend.kind == "mfcc" else frontend.n_mels
-    constants = network.Normalisation(
-        np.full(coefficients, -30, np.float32), np.full(coefficients, 12, np.float32)
-    )
+    constants = Normalisation(mean=(-30.0,) * coefficients, scale=(12.0,) * coefficients)
     params = PARAMS.model.model_copy(update={"architecture": architecture, "width": width})
     keras.utils.set_random_seed(1)
     return network.build(frontend, params, LABELS, constants)
@@ -92,8 +91,9 @@ def test_an_architecture_for_other_features_is_refused_with_both_names() -> None
     from pocketear.training import network
 
     params = PARAMS.model.model_copy(update={"architecture": "mfcc_cnn"})
-    with pytest.raises(ParamsError, match="mfcc_cnn hears mfcc, but frontend"):
-        network.build(PARAMS.frontend, params, LABELS, network.Normalisation(*np.ones((2, 64))))
+    constants = Normalisation(mean=(0.0,) * 64, scale=(1.0,) * 64)
+    with pytest.raises(ParamsError, match="mfcc_cnn takes mfcc, but frontend"):
+        network.build(PARAMS.frontend, params, LABELS, constants)
 
 
 def test_a_saved_model_is_the_same_bytes_and_loads_in_safe_mode(tmp_path: Path) -> None:

@@ -1,26 +1,13 @@
-"""shipped: the .tflite that ships, found and opened with its card, at once."""
+"""default_model: the .tflite that a command runs where --model does not name one."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pocketear.base.errors import RunnerError
-from pocketear.runtimes.card import ModelCard, read_card
-from pocketear.runtimes.runner import Runner, litert_runner
+from pocketear.contracts.names import ModelFiles
 
 _PARAMS = Path("params.yaml")
-_MODELS = Path("models/litert")
-
-
-@dataclass(frozen=True)
-class Model:
-    """A .tflite that can be run, and what it says of itself."""
-
-    path: Path
-    card: ModelCard
-    run: Runner
+_MODELS = Path("models")
 
 
 def shipped_model() -> Path:
@@ -40,7 +27,7 @@ def shipped_model() -> Path:
 
         params = load_params(_PARAMS)
         name, variant = params.package.name, params.export.android
-    path = _MODELS / f"{name}_{variant}.tflite"
+    path = ModelFiles(_MODELS, name).litert(variant)
     if not path.exists():
         raise RunnerError(f"{path}: no model yet; run `dvc repro` first")
     return path
@@ -53,24 +40,3 @@ def _plain_value(text: str, section: str, name: str) -> str | None:
         rf"^{section}:\s*(?:#[^\n]*)?\n{inside} +{name}: +(\w+)\s*(?:#|$)", text, re.M
     )
     return found[1] if found else None
-
-
-def open_model(path: Path) -> Model:
-    """Open a .tflite made by export_litert.
-
-    raises: RunnerError if it is missing or damaged, or its card does not fit its graph
-    """
-    if not path.exists():
-        raise RunnerError(f"{path}: no such model; `dvc repro` makes one in {_MODELS}")
-    card = read_card(path)
-    try:
-        model = Model(path, card, litert_runner(path))
-        scores = model.run(np.zeros((1, card.window_length), np.float32))
-    except (ValueError, RuntimeError) as error:
-        raise RunnerError(f"{path}: its card does not fit its graph; export it again") from error
-    if scores.shape != (1, len(model.card.labels)):
-        raise RunnerError(
-            f"{path}: gives {scores.shape[-1]} scores for {len(model.card.labels)} labels; "
-            "export it again"
-        )
-    return model

@@ -1,4 +1,4 @@
-"""listen: a long recording or a live stream -> the events that a phone would tell of.
+"""listen: a long recording or a live stream -> the events that a phone would report.
 
 The algorithm is the listener's; here are only where sound comes from and how events are shown.
 """
@@ -14,11 +14,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pocketear.apps.default_model import open_model, shipped_model
+from pocketear.apps.default_model import shipped_model
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import from_int16, stream_waveform
 from pocketear.listening import listener
+from pocketear.runtimes.litert import open_model
 
 _BLOCK = 1 << 16  # samples of a file in memory at once
 _CONTAINERS = (b"RIFF", b"fLaC", b"OggS", b"caff", b"FORM")  # what is not raw PCM
@@ -50,7 +51,7 @@ def counted(blocks: Iterator[Waveform], count: list[int]) -> Iterator[Waveform]:
 
 
 def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
-    """Print each event: JSON lines, or a table. A live stream's are told when they begin, too."""
+    """Print each event: JSON lines, or a table; of a live stream also when one begins."""
     model = open_model(model_path or shipped_model())
     live = file == "-"
     if not live and Path(file).is_dir():
@@ -61,8 +62,8 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
         else stream_waveform(Path(file), model.card.sample_rate, _BLOCK)
     )
     samples, began, events = [0], time.process_time(), 0
-    heard = listener.Listener.of(model.card)
-    for event in listener.listen(model.run, model.card, counted(sound, samples), heard):
+    own = listener.Listener.of(model.card)
+    for event in listener.listen(model.run, model.card, counted(sound, samples), own):
         events += event.ended
         if as_json:
             print(json.dumps(asdict(event), ensure_ascii=False), flush=True)
@@ -73,9 +74,9 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
     print(
         f"{events} event{'s' * (events != 1)} in {seconds:.1f} s of sound{factor}", file=sys.stderr
     )
-    if heard.ignored:
-        told = "windows ignored: the model's scores were not numbers; export it again"
-        print(f"{heard.ignored} {told}", file=sys.stderr)
+    if own.ignored:
+        why = "windows ignored: the model's scores were not numbers; export it again"
+        print(f"{own.ignored} {why}", file=sys.stderr)
 
 
 def _row(event: listener.Event) -> str:

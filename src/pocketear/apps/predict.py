@@ -1,4 +1,4 @@
-"""predict: sound files -> what the .tflite that ships hears in them, and when.
+"""predict: sound files -> the labels of the .tflite that ships, and when each sounds.
 
 It runs on what a phone's runtime needs, LiteRT and a decoder: no TensorFlow, librosa, pandas or
 MLflow, so that it starts at once.
@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketear.apps.default_model import Model, open_model, shipped_model
+from pocketear.apps.default_model import shipped_model
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
 from pocketear.data.audio import stream_waveform
 from pocketear.data.windows import stream_windows
+from pocketear.runtimes.litert import Model, open_model
 
 _BLOCK = 1 << 18  # samples of a file in memory at once: 6 s of 44.1 kHz
 
@@ -47,7 +48,7 @@ class Prediction:
 
 
 def predict(path: Path, model: Model) -> Prediction:
-    """Hear one file of any format, rate and length, in little memory.
+    """Classify one file of any format, rate and length, in little memory.
 
     raises: ClipError if it is not sound that can be read
     """
@@ -125,7 +126,7 @@ def _attempt(path: Path, model: Model) -> Prediction | dict[str, str]:
 
 
 def _table(files: list[Path], model: Model) -> Iterator[Prediction | dict[str, str]]:
-    """Print each file's rows as soon as it is heard."""
+    """Print each file's rows as soon as it is classified."""
     first = max(len("file"), len(f"  {0:8.1f}–{0:.1f} s"), *(len(str(path)) for path in files))
     second = max(len("label"), *(len(label) for label in model.card.labels))
     print(f"{'file':{first}}  {'label':{second}}  score  seconds")

@@ -12,12 +12,12 @@ PocketearError
     TrackingError      MLflow or its registry            (address, why)
     PackagingError     a toolchain, or a refused verdict (reasons)
 
-A message is one line: what is wrong, where, what was found, how to mend it.
+A message is one line: what is wrong, where, what was found, how to fix it.
 """
 
 
 class PocketearError(Exception):
-    """Base of every error that is the user's to mend, shown without a traceback."""
+    """Base of every error that is the user's to fix, shown without a traceback."""
 
 
 class ParamsError(PocketearError):
@@ -58,3 +58,8 @@ class TrackingError(PocketearError):
 
 class PackagingError(PocketearError):
     """A package could not be built, or its verdict was refused."""
+
+
+def first_line(error: Exception) -> str:
+    """What a library says, without the lines that only its makers understand."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""threads: work on many items at once, in order, without holding all results in memory."""
+"""parallel: work on many items at once, in order, without holding all results in memory."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 def track(items: Iterable[Item], total: int, doing: str) -> Iterator[Item]:
-    """Yield `items`, telling on standard error what is being done and how much of it is."""
+    """Yield `items`, showing on standard error what is being done and how much of it."""
     if not total:
         return
     if sys.stderr.isatty():
@@ -27,17 +27,17 @@ def _bar(items: Iterable[Item], total: int, doing: str) -> Iterator[Item]:
 
 
 def _lines(items: Iterable[Item], total: int, doing: str) -> Iterator[Item]:
-    began = told = first_done = time.monotonic()
+    began = shown = first_done = time.monotonic()
     done = 0
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
         if done == 1:
             first_done = now
-        if now - told >= _SECONDS_BETWEEN_LINES and done < total:
+        if now - shown >= _SECONDS_BETWEEN_LINES and done < total:
             left = _time_left(done, total, now - first_done)
             print(f"{doing}: {done} of {total}{left}", file=sys.stderr, flush=True)
-            told = now
+            shown = now
     took = time.monotonic() - began
     print(f"{doing}: {done} of {total} in {took:.1f} s", file=sys.stderr, flush=True)
 

@@ -5,8 +5,9 @@ soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), whic
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -76,6 +77,18 @@ def to_waveform(recording: Recording, sample_rate: int) -> Waveform:
 def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float = 0.0) -> Waveform:
     """`read_recording`, then `to_waveform`."""
     return to_waveform(read_recording(path, start, end), sample_rate)
+
+
+def decode_clip(
+    path: Path, start: float, end: float, sample_rate: int
+) -> tuple[NDArray[np.int16], dict[str, Any]]:
+    """Decode a file, or a part of it. returns: (sample,), the fields of its Measurement
+
+    raises: ClipError if it cannot be decoded
+    """
+    recording = read_recording(path, start, end)
+    waveform = to_waveform(recording, sample_rate)
+    return to_int16(waveform), asdict(measure(recording))
 
 
 def to_int16(waveform: Waveform) -> NDArray[np.int16]:

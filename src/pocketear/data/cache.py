@@ -1,10 +1,9 @@
-"""clip_cache: what was decoded or computed of a clip, kept by content across runs, outside DVC.
+"""cache: what was decoded or computed of a clip, kept by content across runs, outside DVC.
 
 So a new clip costs only itself. What other code or libraries made is thrown away: it may be rounded
 otherwise, and the same commit and data give the same bytes.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,18 +11,20 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from pocketear.base.fingerprint import fingerprint
-from pocketear.data import audio
+from pocketear.data.audio import decode_clip
 from pocketear.data.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
+DECODERS = ("numpy", "soundfile", "soxr", "av")
+_FORMER = "[0-9a-f]" * 16  # folders of versions that kept all kinds in one
 _HERE = Here()
 
 
@@ -85,8 +86,7 @@ class ArrayCache:
 
     @contextmanager
     def _locked(self) -> Iterator[Any]:
-        with self._index.open("r+") as index:
-            fcntl.flock(index, fcntl.LOCK_EX)
+        with FileLock(self._index.with_suffix(".lock")), self._index.open("r+") as index:
             index.seek(0, os.SEEK_END)
             if index.tell() and not self._ends_whole():
                 index.write("\n")
@@ -126,17 +126,26 @@ def clip_key(clip: Any) -> str:
     return f"{clip.sha256}:{float(clip.start)!r}:{float(clip.end)!r}"
 
 
-def array_cache(name: str, dtype: str) -> ArrayCache:
-    """The cache called `name`, of what just this code and these libraries make."""
-    mine = CACHE / hashlib.sha256(fingerprint().encode()).hexdigest()[:16]
-    for stale in set(CACHE.glob("*")) - {mine}:
+def array_cache(name: str, dtype: str, made_by: str) -> ArrayCache:
+    """The cache called `name`; what was `made_by` other code or libraries is thrown away.
+
+    name: KIND/WHICH, as features/1f0c; made_by: a fingerprint
+    """
+    kind, _, which = name.partition("/")
+    mine = CACHE / kind / hashlib.sha256(made_by.encode()).hexdigest()[:16]
+    for stale in {*CACHE.glob(f"{kind}/*"), *CACHE.glob(_FORMER)} - {mine}:
         shutil.rmtree(stale, ignore_errors=True)
-    return ArrayCache(mine / name, dtype)
+    return ArrayCache(mine / which, dtype)
 
 
 def waveform_cache(sample_rate: int) -> ArrayCache:
     """The cache of decoded clips: int16, noted with their audio.Measurement."""
-    return array_cache(f"waveforms-{sample_rate}", "<i2")
+    return array_cache(f"waveforms/{sample_rate}", "<i2", decoding())
+
+
+def decoding() -> str:
+    """The fingerprint of what makes a waveform of a file."""
+    return fingerprint("data/audio.py", DECODERS)
 
 
 def decode(
@@ -144,25 +153,15 @@ def decode(
 ) -> dict[str, Any]:
     """Have the waveform of a clip in the cache. returns: the fields of its audio.Measurement
 
-    workers: where `hear` is called
+    workers: where `decode_clip` is called
     raises: ClipError if the file cannot be decoded
     """
     key = clip_key(clip)
     if key not in cache:
         # a long recording would travel once for each of its parts
         near = _HERE if clip.start or clip.end else workers
-        waveform, measured = near.on_file(hear, Path(clip.path), clip.start, clip.end, sample_rate)
+        waveform, measured = near.on_file(
+            decode_clip, Path(clip.path), clip.start, clip.end, sample_rate
+        )
         cache.add(key, waveform, measured)
     return cache.note(key)
-
-
-def hear(
-    path: Path, start: float, end: float, sample_rate: int
-) -> tuple[NDArray[np.int16], dict[str, Any]]:
-    """Decode a file, or a part of it. returns: (sample,), the fields of its audio.Measurement
-
-    raises: ClipError if it cannot be decoded
-    """
-    recording = audio.read_recording(path, start, end)
-    waveform = audio.to_waveform(recording, sample_rate)
-    return audio.to_int16(waveform), asdict(audio.measure(recording))

@@ -4,7 +4,6 @@ Waveforms and features are one flat memory-mapped file each, in the table's orde
 every time.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ import pandas as pd
 
 from pocketear.base.arrays import Features, Waveform
 from pocketear.base.errors import DataError
+from pocketear.contracts.normalisation import Normalisation
+from pocketear.contracts.report_file import read
 from pocketear.data.audio import from_int16
 
 
@@ -27,9 +28,10 @@ class Store:
             raise DataError(
                 f"{folder}: not a feature store; `dvc repro featurize` makes it"
             ) from error
-        meta = json.loads((folder / "normalisation.json").read_text())
-        self.mean = np.asarray(meta["mean"], np.float32)  # (coefficient,)
-        self.scale = np.asarray(meta["scale"], np.float32)  # (coefficient,)
+        normalisation = read(folder / "normalisation.json", Normalisation)
+        self.normalisation = normalisation
+        self.mean = np.asarray(normalisation.mean, np.float32)  # (coefficient,)
+        self.scale = np.asarray(normalisation.scale, np.float32)  # (coefficient,)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -1,4 +1,4 @@
-"""windows: a waveform -> the windows that the model hears."""
+"""windows: a waveform -> the windows that are the model's input."""
 
 from collections.abc import Iterable, Iterator
 

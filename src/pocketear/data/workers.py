@@ -18,6 +18,7 @@ from pocketear.base.errors import ClipError, ClusterError
 from pocketear.base.fingerprint import fingerprint
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+_LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "av")
 _ANSWER_SECONDS = 10
 _LOOK_SECONDS = 2.0
 _ALONE_SECONDS = 30.0  # a cluster may be without a worker for as long: one that died comes back
@@ -44,7 +45,7 @@ class Cluster:
 
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
-        self._fingerprint = fingerprint()
+        self._fingerprint = _own()
         self.threads = 2 * sum(client.nthreads().values())  # one computes, one is on the wire
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -99,9 +100,14 @@ class Cluster:
 
     def _broken(self, what: str) -> ClusterError:
         return ClusterError(
-            f"{self._address}: {what}; mend that and run this again (what was done is kept), "
+            f"{self._address}: {what}; fix that and run this again (what was done is kept), "
             f"or unset {ADDRESS} to do without"
         )
+
+
+def _own() -> str:
+    """What all that is ever sent to a worker is a function of."""
+    return fingerprint("stages/featurize.py", _LIBRARIES)
 
 
 @contextmanager
@@ -132,7 +138,7 @@ def _connected(address: str) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"{address}: no Dask scheduler answers there within {_ANSWER_SECONDS} s; "
-            f"start one (`dask scheduler`), mend {ADDRESS}, or unset it to do without"
+            f"start one (`dask scheduler`), correct {ADDRESS}, or unset it to do without"
         ) from error
     with client:
         try:
@@ -149,8 +155,8 @@ def checked(expected: str, function: Callable[..., Result], *arguments: Any) -> 
 
     raises: ClusterError if the code or a library differs
     """
-    if fingerprint() != expected:
-        mine, yours = fingerprint().split(), expected.split()
+    if _own() != expected:
+        mine, yours = _own().split(), expected.split()
         differ = [f"{a} (here {b})" for a, b in zip(mine[1:], yours[1:], strict=True) if a != b]
         if mine[0] != yours[0]:
             differ.insert(0, "another version of pocketear")

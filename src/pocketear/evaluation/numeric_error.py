@@ -1,4 +1,4 @@
-"""agreement: sounds with known extremes, and how far one runtime's values are from another's."""
+"""numeric_error: probes with known extremes, and how far one runtime is from another."""
 
 import math
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ PROBES = ("digital silence", "full-scale noise", "noise at -80 dBFS", "clipped s
 # Of a frame's amplitude (-54 dB). 1e-4 of a power there is 1e-7 of the frame's amplitude, which is
 # as exact as float32 is (2**-23), however a frame is transformed (docs/decisions/0002).
 QUIET = 2e-3
-MOST_SNR_DB = 200.0  # what is told where there is no error
+MOST_SNR_DB = 200.0  # stands for no error
 Powers: TypeAlias = NDArray[np.floating[Any]]
 Errors: TypeAlias = NDArray[np.float64]
 
@@ -41,8 +41,8 @@ def power_error(values: Powers, expected: Powers, loudest: Powers, floor: float)
     found, wanted, whole = (
         np.sqrt(np.asarray(powers, np.float64)) for powers in (values, expected, loudest)
     )
-    heard = np.maximum(wanted, np.maximum(QUIET * whole, math.sqrt(floor)))
-    return np.asarray(2 * np.abs(found - wanted) / heard)
+    scale = np.maximum(wanted, np.maximum(QUIET * whole, math.sqrt(floor)))
+    return np.asarray(2 * np.abs(found - wanted) / scale)
 
 
 def row_error(values: FeatureBatch, expected: FeatureBatch) -> Errors:

@@ -1,30 +1,43 @@
-"""judged: what the stages before `register` made, as one object: figures, tags and a model card."""
+"""candidate: the model that the stages before `register` made, with its reports, as one object."""
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from pocketear.base import files
+from pocketear.base.archive import read_folder, sha256
+from pocketear.base.errors import DataError
+from pocketear.base.fingerprint import code_hash
+from pocketear.contracts.latency import TIMINGS, LatencyReport, Timings
+from pocketear.contracts.metrics import Metrics, MetricsReport
+from pocketear.contracts.names import ModelFiles, shipped_runners
+from pocketear.contracts.parity import ParityReport
+from pocketear.contracts.report_file import read, read_if_made
+from pocketear.contracts.verdict import Verdict
+from pocketear.evaluation.wording import runner_name
+from pocketear.experiments.client import scalars
+from pocketear.packaging import model_card
 from pocketear.params import Params
-from pocketear.report.figures import scalars, table
+from pocketear.runtimes.card import ModelCard, read_card
 
-_HEADLINES = ("accuracy", "macro_f1", "calibration_error")
+SERVED_MODEL = "served_model.py"  # beside this file: the code inside a registered model
 SIZES = ("tflite_bytes", "mlpackage_bytes")  # of what ships: metrics of a run, tags of a version
+_HEADLINES = ("accuracy", "macro_f1", "recall_min", "calibration_error")
 _COSTS = (
     "instructions_per_second",
     "front_end_instructions_per_second",
     "estimate_ms_per_second",
     "peak_bytes",
 )
-_TAG_LENGTH = 4000  # characters; MLflow takes 5000
+_LONGEST = 5000  # characters of a description or a tag: MLflow's tables on PostgreSQL hold no more
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What there is to register: folders of models and reports as the stages wrote them."""
+class Candidate:
+    """What there is to register: folders of models and reports as the stages wrote them.
+
+    Its reports raise DataError if they are missing, or another version of pocketear wrote them.
+    """
 
     models: Path
     reports: Path
@@ -36,128 +49,145 @@ class Judged:
         return self.params.package.name
 
     @property
-    def tflite(self) -> Path:
-        """The LiteRT file that ships."""
-        return self.models / "litert" / f"{self.name}_{self.params.export.android}.tflite"
+    def files(self) -> ModelFiles:
+        """Every file below `models`."""
+        return ModelFiles(self.models, self.name)
 
     @property
     def runner(self) -> str:
-        """The name of that file in metrics and predictions."""
-        return f"litert_{self.params.export.android}"
+        """The LiteRT file that ships, as reports name it."""
+        return shipped_runners(self.params.export)[0]
+
+    @property
+    def tflite(self) -> Path:
+        """The LiteRT file that ships."""
+        return self.files.litert(self.params.export.android)
 
     @property
     def mlpackage(self) -> Path:
         """The Core ML package that ships."""
-        return self.models / "coreml" / f"{self.name}_{self.params.export.ios}.mlpackage"
+        return self.files.coreml(self.params.export.ios)
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """What the LiteRT file that ships has inside."""
+        return read_card(self.tflite)
+
+    @cached_property
+    def metrics(self) -> MetricsReport:
+        """Of every runner, on the test side."""
+        return read(self.reports / "metrics.json", MetricsReport)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What `gate` decided."""
+        return read(self.reports / "verdict.json", Verdict)
+
+    @property
+    def shipped_metrics(self) -> Metrics:
+        """Of the LiteRT file that ships, on the test side."""
+        found = self.metrics.get(self.runner)
+        if not found:
+            path = self.reports / "metrics.json"
+            raise DataError(f"{path}: has no {self.runner}; `dvc repro` makes it again")
+        return found
+
+    def shipped(self) -> dict[str, bytes]:
+        """The files that ship: name, or path within the .mlpackage -> content."""
+        package = read_folder(self.mlpackage).items()
+        inside = {f"{self.mlpackage.name}/{name}": content for name, content in package}
+        return {self.tflite.name: self.tflite.read_bytes(), **inside}
 
     def sizes(self) -> dict[str, int]:
-        """Of the files that ship."""
-        package = files.read_folder(self.mlpackage).values()
-        return dict(zip(SIZES, (self.tflite.stat().st_size, sum(map(len, package))), strict=True))
-
-    def report(self, name: str) -> Any:
-        """One of the JSON reports; {} where it was not made."""
-        path = self.reports / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        """SIZES -> bytes."""
+        tflite, *package = map(len, self.shipped().values())
+        return dict(zip(SIZES, (tflite, sum(package)), strict=True))
 
     def identity(self) -> str:
-        """SHA-256 over the files that ship and the verdict: the same again is the same version."""
-        digest = hashlib.sha256(self.tflite.read_bytes())
-        for name, content in files.read_folder(self.mlpackage).items():
-            digest.update(name.encode() + content)
-        digest.update((self.reports / "verdict.json").read_bytes())
-        return digest.hexdigest()
+        """SHA-256 over the files that ship, the verdict and the serving code: one version each."""
+        hashes = {name: sha256(content) for name, content in self.shipped().items()}
+        hashes["verdict"] = sha256((self.reports / "verdict.json").read_bytes())
+        hashes["serving code"] = code_hash(f"experiments/{SERVED_MODEL}")
+        return sha256(json.dumps(hashes, sort_keys=True).encode())
+
+    def timings(self) -> Timings | None:
+        """The times last measured; None if there are none, or they are of another LiteRT file."""
+        found = read_if_made(TIMINGS, Timings)
+        return found if found and found.sha256 == sha256(self.tflite.read_bytes()) else None
+
+    def model_card(self) -> str:
+        """The text of MODEL_CARD.md."""
+        return model_card.render(self.card, self.verdict, self.shipped())
 
 
-def headline(judged: Judged) -> dict[str, float]:
-    """The figures by which runs are compared, of the LiteRT file that ships, named with units."""
-    shipped = judged.report("metrics.json").get(judged.runner, {})
-    figures = {name: shipped[name] for name in _HEADLINES if name in shipped}
-    if recalls := shipped.get("recall"):
-        figures["recall_min"] = min(recalls.values())
+def headline(candidate: Candidate) -> dict[str, float]:
+    """The metrics by which runs are compared; of the LiteRT file unless the name says otherwise."""
+    shipped = candidate.shipped_metrics
+    parity = read(candidate.reports / "parity.json", ParityReport)
+    judged = {  # only the cells that a gate looks at; the report has the whole matrix
+        f"{cell.runtime}.{cell.stage}.{name}": cell.figure(name)
+        for cell in parity.entries
+        for name in cell.limits
+    }
     return (
-        {name: float(value) for name, value in figures.items()}
-        | {name: float(size) for name, size in judged.sizes().items()}
-        | scalars(judged.report("metrics.json"))
-        | scalars(_judged_parity(judged.report("parity.json")), "parity")
-        | cost(judged.report("latency.json"))
+        scalars({name: getattr(shipped, name) for name in _HEADLINES})
+        | scalars(candidate.sizes())
+        | scalars(candidate.metrics)
+        | scalars(judged, "parity")
+        | cost(read(candidate.reports / "latency.json", LatencyReport))
     )
 
 
-def _judged_parity(parity: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of the matrix what a gate looks at; the report has the rest."""
-    return [
-        {key: entry[key] for key in ("runtime", "stage", *entry["limits"])}
-        for entry in parity.get("entries", [])
-    ]
-
-
-def cost(latency: Mapping[str, Any]) -> dict[str, float]:
-    """What a second of sound costs the file that ships, by phone class: a few figures of many."""
-    shipped = latency.get("shipped", {})
-    host = {"host.ratio": shipped.get("host", {}).get("ratio_median")}
+def cost(latency: LatencyReport) -> dict[str, float]:
+    """What a second of sound costs the LiteRT file that ships, by phone class: a few figures."""
     classes = {
-        f"{phone}.{name}": figures.get(name)
-        for phone, figures in shipped.get("arm64", {}).items()
-        for name in _COSTS
+        phone: {name: getattr(one, name) for name in _COSTS}
+        for phone, one in latency.cost.arm64.items()
     }
-    return scalars({**host, **classes}, "latency")
+    return scalars(classes, "latency")
 
 
-def verdict_tags(judged: Judged) -> dict[str, str]:
-    """The verdict as tags: `verdict`, `reasons`, `gates`; and what a table shows."""
-    verdict = judged.report("verdict.json")
-    shipped = judged.report("metrics.json").get(judged.runner, {})
-    passed = sum(gate["passed"] for gate in verdict["gates"])
+def verdict_tags(candidate: Candidate) -> dict[str, str]:
+    """The verdict as tags, and what a table of versions shows."""
+    verdict = candidate.verdict
     tags = {
-        "verdict": "accepted" if verdict["accepted"] else "refused",
-        "gates": f"{passed} of {len(verdict['gates'])} passed",
+        "verdict": verdict.word,
+        "gates": f"{_passed(verdict)} passed",
+        "accuracy": with_interval(candidate.shipped_metrics),
+        **{name: str(size) for name, size in candidate.sizes().items()},
     }
-    if verdict["reasons"]:
-        tags["reasons"] = "; ".join(verdict["reasons"])[:_TAG_LENGTH]
-    if shipped:
-        tags["accuracy"] = with_interval(shipped)
-    return tags | {name: str(size) for name, size in judged.sizes().items()}
+    if verdict.reasons:
+        tags["reasons"] = _shortened("; ".join(verdict.reasons))
+    return tags
 
 
-def with_interval(figures: Mapping[str, float]) -> str:
-    """Accuracy and its 95 % interval, for a person to read."""
-    low, high = figures["accuracy_low"], figures["accuracy_high"]
-    return f"{figures['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def describe(judged: Judged) -> str:
-    """The model card, in Markdown."""
-    verdict, params = judged.report("verdict.json"), judged.params
-    frontend = params.frontend
+def describe(candidate: Candidate) -> str:
+    """A summary in Markdown, at most 5000 characters; MODEL_CARD.md has the rest."""
+    params, verdict = candidate.params, candidate.verdict
+    frontend, runner = params.frontend, runner_name(candidate.runner)
     seconds = frontend.window_length / frontend.sample_rate
-    files = [
-        [
-            name,
-            with_interval(m),
-            f"{min(m['recall'].values()):.3f}",
-            f"{m['calibration_error']:.3f}",
-        ]
-        for name, m in judged.report("metrics.json").items()
+    parts = [
+        f"**{candidate.name} {params.package.version}**, {runner}: accuracy on the test side "
+        f"{with_interval(candidate.shipped_metrics)}",
+        f"Window: {seconds:g} s of mono sound at {frontend.sample_rate} Hz; {frontend.kind}, "
+        f"{params.model.architecture}",
+        f"Verdict: **{verdict.word}**, {_passed(verdict)} gates passed; "
+        f"{model_card.FILE} beside the models lists them",
+        "\n".join(f"- {reason}" for reason in verdict.reasons),
     ]
-    word = "accepted" if verdict["accepted"] else "refused"
-    return "\n".join(
-        [
-            f"# {judged.name} {params.package.version}",
-            f"Hears {seconds:g} s at {frontend.sample_rate} Hz, mono; {frontend.kind}, "
-            f"{params.model.architecture}; trained on `{params.data.path.as_posix()}`.",
-            f"\nVerdict: **{word}**",
-            *(f"- {reason}" for reason in verdict["reasons"]),
-            "",
-            table(["file", "accuracy (95 %)", "worst recall", "calibration error"], files),
-            "",
-            table(["gate", "", "value", "limit"], [gate_cells(gate) for gate in verdict["gates"]]),
-        ]
-    )
+    return _shortened("\n\n".join(parts).strip())
 
 
-def gate_cells(gate: Mapping[str, Any]) -> list[str]:
-    """One gate of a verdict as texts: name, result, value, limit."""
-    value = "not measured" if gate["value"] is None else f"{gate['value']:.4g}{gate['unit']}"
-    limit = f"{gate.get('sense', 'limit')} {gate['limit']:.4g}{gate['unit']}"
-    return [gate["name"], "passed" if gate["passed"] else "failed", value, limit]
+def with_interval(metrics: Metrics) -> str:
+    """Accuracy and its 95 % interval, for a person to read."""
+    low, high = metrics.accuracy_low, metrics.accuracy_high
+    return f"{metrics.accuracy:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _passed(verdict: Verdict) -> str:
+    count = len(verdict.gates)
+    return f"{count - len(verdict.failed)} of {count}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]} …"

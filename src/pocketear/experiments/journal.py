@@ -1,89 +1,104 @@
-"""journal: a run kept as files until the tracking server has all of it.
+"""journal: what MLflow has not received of a run, on disk.
 
-A journal is a folder: `events.jsonl`, one event a line, and `artifacts/`, what was logged. The
-writer holds a lock while it lives: a journal without one is of a writer that ended or was killed.
+A journal is a folder: `events.jsonl`, one event a line, the artefacts that these log, and a lock
+that the process of the run holds: if nobody does, that process ended or was killed.
 """
 
-import fcntl
-import json
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
 
-Event = dict[str, Any]
-_EVENTS = "events.jsonl"
+from filelock import BaseFileLock, FileLock, Timeout
+from pydantic import BaseModel, Field, ValidationError
+
+from pocketear.base.errors import DataError
+
+_EVENTS, _LOCK = "events.jsonl", "lock"
 
 
+class Event(BaseModel, frozen=True, extra="forbid", ser_json_inf_nan="constants"):
+    """Whatever is logged in a run at one time. A metric may be NaN, as a loss that diverges is.
+
+    time: ms since 1970, now if not given; step: the epoch of the metrics
+    dataset: name, digest and path; artifact: a file, or a folder whose content is logged, below
+        `into`
+    status: of MLflow's, if the run ended with it
+    """
+
+    time: int = Field(default_factory=lambda: time.time_ns() // 1_000_000)
+    tags: dict[str, str] = {}
+    params: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    step: int = 0
+    dataset: tuple[str, str, str] | None = None
+    artifact: Path | None = None
+    into: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True)
 class Journal:
-    """One run's events and artefacts on disk. `name` is unique for ever."""
+    """One run's folder, whose name is unique, and the lock on it, which is held."""
 
-    def __init__(self, folder: Path, lines: TextIO) -> None:
-        self.folder = folder
-        self.name = folder.name
-        self._lines = lines
+    folder: Path
+    lock: BaseFileLock
 
     @classmethod
     def create(cls, parent: Path) -> "Journal":
-        """A new, empty, locked journal below `parent`."""
-        while True:
-            folder = parent / uuid.uuid4().hex
-            folder.mkdir(parents=True)
-            lines = (folder / _EVENTS).open("a+", encoding="utf-8")
-            fcntl.flock(lines, fcntl.LOCK_EX)
-            if (folder / _EVENTS).exists():
-                return cls(folder, lines)
-            lines.close()  # another process locked it first, and took it for one left behind
+        """A new, empty journal below `parent`."""
+        folder = parent / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / _LOCK)
+        lock.acquire()
+        (folder / _EVENTS).touch()  # only from here on does `left_behind` see it
+        return cls(folder, lock)
 
     def append(self, event: Event) -> None:
-        """Write one event; it survives a kill of this process."""
-        self._lines.write(json.dumps(event) + "\n")
-        self._lines.flush()
-
-    def keep(self, path: Path) -> str:
-        """Copy a file or a folder into the journal; gives its place there."""
-        kept = Path("artifacts") / uuid.uuid4().hex / path.name
-        if path.is_dir():
-            shutil.copytree(path, self.folder / kept)
-        else:
-            (self.folder / kept).parent.mkdir(parents=True)
-            shutil.copyfile(path, self.folder / kept)
-        return kept.as_posix()
+        """Keep an event and a copy of its artefact; both survive a kill of this process."""
+        if event.artifact:
+            place = Path(uuid.uuid4().hex, event.artifact.name)
+            (self.folder / place).parent.mkdir()
+            if event.artifact.is_dir():
+                shutil.copytree(event.artifact, self.folder / place)
+            else:
+                shutil.copyfile(event.artifact, self.folder / place)
+            event = event.model_copy(update={"artifact": place})
+        with (self.folder / _EVENTS).open("a", encoding="utf-8") as lines:
+            lines.write(event.model_dump_json() + "\n")
 
     def events(self) -> list[Event]:
-        """Every whole event; a last line that a kill cut short is left out."""
-        self._lines.seek(0)
-        return [json.loads(line) for line in self._lines if line.endswith("\n")]
+        """Every event kept, but for a last line that a kill cut short; artefacts are in `folder`.
+
+        raises: DataError if another version of pocketear wrote them, or they are damaged
+        """
+        lines = (self.folder / _EVENTS).read_text(encoding="utf-8").split("\n")[:-1]
+        try:
+            return [Event.model_validate_json(line) for line in lines]
+        except ValidationError as error:
+            reason = "damaged, or written by another version of pocketear"
+            raise DataError(f"{self.folder / _EVENTS}: {reason}") from error
 
     def discard(self) -> None:
-        """Delete the journal: all of it has arrived."""
-        shutil.rmtree(self.folder)
-        self._lines.close()
-
-    def close(self) -> None:
-        """Give up the lock and leave the files for the next chance."""
-        self._lines.close()
+        """Delete the journal: MLflow has all of it."""
+        (self.folder / _EVENTS).unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)  # what stays, `left_behind` removes
+        self.lock.release()
 
 
 def left_behind(parent: Path) -> Iterator[Journal]:
-    """The journals below `parent` that no living process writes; each is locked when given.
+    """The journals below `parent` that no living process writes, each locked while it is used.
 
-    Other processes may begin, send and delete journals meanwhile.
+    Other processes may create, send and delete journals meanwhile.
     """
-    for events in sorted(parent.glob(f"*/{_EVENTS}"), key=_last_written):
-        with suppress(FileNotFoundError), events.open("r+", encoding="utf-8") as lines:
-            try:
-                fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            if events.exists():
-                yield Journal(events.parent, lines)
-
-
-def _last_written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+    for file in parent.glob(f"*/{_EVENTS}"):
+        try:
+            with FileLock(file.with_name(_LOCK)).acquire(timeout=0) as lock:
+                if file.exists():
+                    yield Journal(file.parent, lock)
+                else:  # sent just now; asking for its lock may have made its folder again
+                    shutil.rmtree(file.parent, ignore_errors=True)
+        except (Timeout, FileNotFoundError, FileExistsError):  # in use, or removed just now
+            continue

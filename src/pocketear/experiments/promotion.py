@@ -1,47 +1,55 @@
-"""promotion: which version ships: challenger against champion on the same clips, and the way back.
+"""promotion: which version ships: challenger against champion on the same clips, and rollback.
 
-Relative and stateful, so it is a command and never a stage: what `gate` says of a model is a
-function of commit and data; whether it replaces the one in the field is not.
+Relative and stateful, so it is a command and never a stage: a verdict is a function of commit and
+data; whether a model replaces the one in the field is not.
 """
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
-from pocketear.base import files
-from pocketear.base.errors import TrackingError
+from pocketear.base.archive import read_zip
+from pocketear.base.errors import DataError, TrackingError
+from pocketear.base.files import replacing
+from pocketear.base.tables import markdown_table
+from pocketear.contracts.latency import LatencyReport
+from pocketear.contracts.metrics import MetricsReport
+from pocketear.contracts.report_file import read
 from pocketear.experiments import registry
 from pocketear.experiments.candidate import SIZES, cost, with_interval
 from pocketear.experiments.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 from pocketear.params import Params
-from pocketear.report.figures import table
 
 PROMOTED_TAG, WITHDRAWN_TAG = "promoted", "withdrawn"  # when, ISO 8601
 CHAMPION_FOLDER = Path("build/champion")
 
 Pair = tuple[float, float]  # of version a, of version b
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two versions on the clips that both were tested on; the labels are b's."""
+    """Two versions on the clips that both were tested on; the labels are b's.
+
+    only_a, only_b: clips that only this version has right; p_value: McNemar's, exact, two-sided
+    reported: file -> accuracy on the version's own test side; figures: sizes and cost
+    """
 
     a: Version
     b: Version
     clips: int
     accuracy: Pair
     recall: Mapping[str, Pair]
-    only_a: int  # clips that only a has right
+    only_a: int
     only_b: int
-    p_value: float  # exact McNemar test, two-sided
-    reported: Mapping[str, tuple[str, str]]  # each on its own test side, with its interval
-    figures: Mapping[str, tuple[float | None, float | None]]  # sizes and cost
+    p_value: float
+    reported: Mapping[str, tuple[str, str]]
+    figures: Mapping[str, tuple[float | None, float | None]]
 
 
 def models(params: Params) -> list[Version]:
@@ -71,45 +79,45 @@ def promote(params: Params, which: str = CHALLENGER) -> Version:
     version = registry.find(name, which)
     if not version.accepted:
         reasons = version.tags.get("reasons", "its verdict is not known")
-        raise TrackingError(f"{_called(version)} was refused, so it is not promoted: {reasons}")
-    champion = _champion(name)
-    if champion and champion.version != version.version:
-        _refuse_a_drop(compare_versions(champion, version), params.promote.max_drop)
+        raise TrackingError(f"{_title(version)} was refused, so it is not promoted: {reasons}")
+    champion = next(iter(_champions(name)), None)
     if not champion or champion.version != version.version:
+        if champion:
+            _refuse_a_drop(compare_versions(champion, version), params.promote.max_drop)
         registry.set_tag(version, PROMOTED_TAG, _now())
         registry.set_tag(version, WITHDRAWN_TAG, "")
-    _point(name)
+    _set_aliases(name)
     return registry.find(name, version.version)
 
 
 def rollback(params: Params) -> tuple[Version, Path]:
-    """Make the champion before this one champion again; its files are put into a folder.
+    """Make the previous champion champion again, and put its files into CHAMPION_FOLDER.
 
     raises: TrackingError if there is none
     """
     registry.send_pending()
     name = params.package.name
-    line = _line(name)
-    if len(line) < 2:
+    champions = _champions(name)
+    if len(champions) < 2:
         raise TrackingError(
             f"{name}: no earlier champion to go back to; `pocketear models` lists all"
         )
-    withdrawn, version = line[0], line[1]
+    withdrawn, version = champions[:2]
     folder = fetch(version, CHAMPION_FOLDER)
     registry.set_tag(withdrawn, WITHDRAWN_TAG, _now())
-    _point(name)
+    _set_aliases(name)
     return registry.find(name, version.version), folder
 
 
 def fetch(version: Version, folder: Path) -> Path:
     """Put the model files of a version into `folder`, which is replaced as a whole."""
-    with files.replacing(folder) as fresh, tempfile.TemporaryDirectory() as scratch:
+    with replacing(folder) as fresh, tempfile.TemporaryDirectory() as scratch:
         fresh.mkdir()
         for path in registry.download(version, "models", Path(scratch)).iterdir():
             if path.suffix != ".zip":
                 (fresh / path.name).write_bytes(path.read_bytes())
                 continue
-            for name, content in files.read_zip(path).items():
+            for name, content in read_zip(path).items():
                 target = fresh / path.stem / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
@@ -119,29 +127,27 @@ def fetch(version: Version, folder: Path) -> Path:
 def compare_versions(a: Version, b: Version) -> Comparison:
     """See `compare`."""
     with tempfile.TemporaryDirectory() as scratch:
-        both = [_tested(version, Path(scratch, version.version)) for version in (a, b)]
-    clips = common_clips(both[0].predictions, both[1].predictions)
+        of_a, of_b = (_test_results(version, Path(scratch, version.version)) for version in (a, b))
+    clips = common_clips(of_a.predictions, of_b.predictions)
     if clips.empty:
         raise TrackingError(
-            f"{_called(a)} and {_called(b)} were not tested on one common clip, so nothing can be"
-            " said; register both on the same test side"
+            f"{_title(a)} and {_title(b)} have no test clip in common, so they cannot be compared;"
+            " register both on the same test side"
         )
-    right = [clips["label"] == clips[f"predicted_{side}"] for side in ("a", "b")]
-    by_label = [hits.groupby(clips["label"]).mean() for hits in right]
-    only_a, only_b = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    right_a, right_b = (clips["label"] == clips[f"predicted_{side}"] for side in ("a", "b"))
+    recall_a, recall_b = (right.groupby(clips["label"]).mean() for right in (right_a, right_b))
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return Comparison(
         a=a,
         b=b,
         clips=len(clips),
-        accuracy=(float(right[0].mean()), float(right[1].mean())),
-        recall={
-            str(label): (by_label[0][label], by_label[1][label]) for label in by_label[0].index
-        },
+        accuracy=(float(right_a.mean()), float(right_b.mean())),
+        recall={str(label): (recall_a[label], recall_b[label]) for label in recall_a.index},
         only_a=only_a,
         only_b=only_b,
         p_value=mcnemar(only_a, only_b),
-        reported=_side_by_side(both[0].reported, both[1].reported, "not made"),
-        figures=_side_by_side(both[0].figures, both[1].figures, None),
+        reported=_side_by_side(of_a.reported, of_b.reported, "not known"),
+        figures=_side_by_side(of_a.figures, of_b.figures, None),
     )
 
 
@@ -157,7 +163,10 @@ def common_clips(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """How likely a difference as large is between two equally good models: exact, two-sided."""
+    """The p-value of McNemar's exact test, two-sided: of two equally good models.
+
+    only_a, only_b: clips that only one of them has right
+    """
     from scipy.stats import binomtest
 
     differing = only_a + only_b
@@ -177,7 +186,9 @@ def render_models(versions: list[Version]) -> str:
         ]
         for version in versions
     ]
-    return table(["version", "alias", "verdict", "accuracy", "registered (UTC)", "reasons"], rows)
+    return markdown_table(
+        ["version", "alias", "verdict", "accuracy", "registered (UTC)", "reasons"], rows
+    )
 
 
 def render_comparison(found: Comparison) -> str:
@@ -186,45 +197,46 @@ def render_comparison(found: Comparison) -> str:
     same = [["accuracy", *_shares(found.accuracy)]]
     same += [[f"recall of {label}", *_shares(pair)] for label, pair in found.recall.items()]
     own = [[name, *pair] for name, pair in found.reported.items()]
-    cost = [[name, *map(_figure, pair)] for name, pair in found.figures.items()]
+    costs = [[name, *map(_figure, pair)] for name, pair in found.figures.items()]
     return "\n".join(
         [
             f"On the {found.clips} clips that both were tested on:",
-            table(["", a, b, "difference"], same),
+            markdown_table(["", a, b, "difference"], same),
             f"Only {a} has {found.only_a} of them right, only {b} has {found.only_b}:"
             f" p = {found.p_value:.3g} (McNemar, exact).",
             "\nEach on its own test side, accuracy with its 95 % interval:",
-            table(["file", a, b], own),
+            markdown_table(["file", a, b], own),
             "\nSize and cost:",
-            table(["", a, b], cost),
+            markdown_table(["", a, b], costs),
         ]
     )
 
 
 @dataclass(frozen=True)
-class _Tested:
-    predictions: pd.DataFrame
+class _TestResults:
+    predictions: pd.DataFrame  # of the file that ships on Android
     reported: Mapping[str, str]
     figures: Mapping[str, float]
 
 
-def _tested(version: Version, scratch: Path) -> _Tested:
+def _test_results(version: Version, scratch: Path) -> _TestResults:
     reports = registry.download(version, "reports", scratch)
     predictions = pd.read_parquet(reports / "evaluation" / "predictions.parquet")
-    metrics = _json(reports / "metrics.json")
-    sizes = {name: float(version.tags[name]) for name in SIZES if name in version.tags}
-    return _Tested(
-        predictions[predictions["runner"] == version.tags[registry.RUNNER_TAG]],
-        {name: with_interval(figures) for name, figures in metrics.items()},
-        sizes | cost(_json(reports / "latency.json")),
-    )
+    figures = {name: float(version.tags[name]) for name in SIZES if name in version.tags}
+    reported = {}
+    try:
+        metrics = read(reports / "metrics.json", MetricsReport)
+        reported = {name: with_interval(one) for name, one in metrics.items()}
+        figures |= cost(read(reports / "latency.json", LatencyReport))
+    except DataError:  # another version of pocketear wrote them; predictions are what decides
+        pass
+    shipped = predictions["runner"] == version.tags[registry.RUNNER_TAG]
+    return _TestResults(predictions[shipped], reported, figures)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _side_by_side(a: Mapping[str, Any], b: Mapping[str, Any], absent: Any) -> dict[str, Any]:
+def _side_by_side(
+    a: Mapping[str, Value], b: Mapping[str, Value], absent: Value
+) -> dict[str, tuple[Value, Value]]:
     return {name: (a.get(name, absent), b.get(name, absent)) for name in {**a, **b}}
 
 
@@ -232,20 +244,15 @@ def _refuse_a_drop(found: Comparison, max_drop: float) -> None:
     before, after = found.accuracy
     if before - after > max_drop:
         raise TrackingError(
-            f"{_called(found.b)} is worse than the champion, version {found.a.version}:"
-            f" accuracy {after:.3f} against {before:.3f} on the same {found.clips} clips, may lose"
-            f" {max_drop:g} (promote.max_drop); `pocketear compare champion"
-            f" {found.b.version}` shows where"
+            f"{_title(found.b)} is worse than the champion, version {found.a.version}:"
+            f" accuracy {after:.3f} against {before:.3f} on the same {found.clips} clips, a drop"
+            f" of at most {max_drop:g} is allowed (promote.max_drop);"
+            f" `pocketear compare champion {found.b.version}` shows where"
         )
 
 
-def _champion(name: str) -> Version | None:
-    line = _line(name)
-    return line[0] if line else None
-
-
-def _line(name: str) -> list[Version]:
-    """The champion, the one before it, and so on, by their tags: the aliases only show it."""
+def _champions(name: str) -> list[Version]:
+    """The champion, the one before it, and so on, by their tags: the aliases follow these."""
     promoted = [
         version
         for version in registry.versions(name)
@@ -254,13 +261,12 @@ def _line(name: str) -> list[Version]:
     return sorted(promoted, key=lambda version: version.tags[PROMOTED_TAG], reverse=True)
 
 
-def _point(name: str) -> None:
-    """Bring the aliases in line with the tags."""
-    numbers = [version.version for version in _line(name)] + [None, None]
-    registry.set_aliases(name, {CHAMPION: numbers[0], PREVIOUS: numbers[1]})
+def _set_aliases(name: str) -> None:
+    champion, previous = ([version.version for version in _champions(name)] + [None, None])[:2]
+    registry.set_aliases(name, {CHAMPION: champion, PREVIOUS: previous})
 
 
-def _called(version: Version) -> str:
+def _title(version: Version) -> str:
     return f"{version.name} version {version.version}"
 
 

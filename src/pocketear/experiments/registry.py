@@ -1,7 +1,7 @@
-"""registry: judged models as versions in MLflow's registry, and the aliases that point at them.
+"""registry: candidates as versions in MLflow's registry, and the aliases that point at them.
 
-A version is one set of files that ship with one verdict; `challenger` is the newest, `champion` the
-one that was promoted, `previous` the champion before it.
+A version is one set of files that ship, with one verdict and one serving code; `challenger` is the
+newest, `champion` the one that was promoted, `previous` the champion before it.
 """
 
 import logging
@@ -13,39 +13,49 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.base import files
-from pocketear.base.errors import TrackingError
-from pocketear.experiments import client as client_
-from pocketear.experiments import provenance, runs
-from pocketear.experiments.candidate import Judged, describe, headline, verdict_tags
+from pocketear.base.archive import read_folder, sha256, write_zip
+from pocketear.base.errors import DataError, PocketearError, TrackingError
+from pocketear.base.files import replacing
+from pocketear.base.fingerprint import PACKAGE, modules_of
+from pocketear.contracts.latency import TIMINGS
+from pocketear.contracts.names import SCORE_COLUMN
+from pocketear.experiments import runs
+from pocketear.experiments.candidate import (
+    SERVED_MODEL,
+    Candidate,
+    describe,
+    headline,
+    verdict_tags,
+)
+from pocketear.experiments.client import (
+    ServerUnavailableError,
+    address,
+    connect,
+    note,
+    scalars,
+)
+from pocketear.experiments.journal import Event
+from pocketear.packaging import model_card
 from pocketear.params import load_params
-from pocketear.report import plots
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 PENDING = Path(".pocketear/pending-versions")
+IDENTITY_TAG = "pocketear.identity"  # of a version: what registered.json finds it by
 FOLDER_TAG = "pocketear.artifacts"  # of a version: where its files lie among its run's artefacts
 RUNNER_TAG = "pocketear.runner"  # of a version: its Android file's name among the predictions
-_IDENTITY_TAG = "pocketear.identity"
-_REQUIREMENTS = (
-    "ai-edge-litert",
-    "av",
-    "numpy",
-    "pandas",
-    "pydantic",
-    "pyyaml",
-    "soundfile",
-    "soxr",
-)
+# what the served model imports
+_REQUIREMENTS = ("ai-edge-litert", "av", "numpy", "pandas", "soundfile", "soxr")
 _EXAMPLE_SAMPLES = 1600
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a registered model."""
+    """One version of a registered model. time_ms: of its registration, since 1970"""
 
     name: str
     version: str
@@ -60,46 +70,55 @@ class Version:
         return self.tags.get("verdict") == "accepted"
 
 
-def register(judged: Judged) -> Version:
-    """Make `judged` a version with the alias `challenger`; the same again is the same version."""
-    with client_.reaching() as client:
-        identity = judged.identity()
+def register(candidate: Candidate) -> Version:
+    """Make a candidate a version, the challenger; the same again is the same version.
+
+    raises: ServerUnavailableError, TrackingError; DataError if one of its reports cannot be read
+    """
+    identity = candidate.identity()
+    with connect() as client:
         known = client.search_model_versions(
-            f"name = '{judged.name}' and tag.`{_IDENTITY_TAG}` = '{identity}'"
+            f"name = '{candidate.name}' and tag.`{IDENTITY_TAG}` = '{identity}'"
         )
-        if known:
-            made = known[0]
-        else:
-            model = judged.models / "keras" / "model.keras"
-            run_id = runs.find_or_make_run(client, provenance.file_sha256(model), judged.params)
-            made = _make_version(client, judged, run_id, identity)
-        client.set_registered_model_alias(judged.name, CHALLENGER, made.version)
-        return find(judged.name, str(made.version))
+        made = known[0] if known else _make_version(client, candidate, identity)
+        _log_timings(client, candidate, str(made.run_id))
+        client.set_registered_model_alias(candidate.name, CHALLENGER, made.version)
+        return find(candidate.name, str(made.version))
 
 
-def register_or_keep(judged: Judged) -> Version | None:
-    """`register`; None where the server is away: the files are kept for `send_pending`."""
+def register_or_keep(candidate: Candidate) -> Version | None:
+    """`register`; None if the server does not answer: the files are kept for `send_pending`."""
     try:
         send_pending()
-        return register(judged)
-    except client_.ServerAwayError as error:
-        kept = PENDING / judged.identity()
+        return register(candidate)
+    except ServerUnavailableError as error:
+        kept = PENDING / candidate.identity()
         if not kept.exists():
-            with files.replacing(kept) as fresh:
-                shutil.copytree(judged.models, fresh / "models")
-                shutil.copytree(judged.reports, fresh / "reports")
+            with replacing(kept) as fresh:
+                shutil.copytree(candidate.models, fresh / "models")
+                shutil.copytree(candidate.reports, fresh / "reports")
                 shutil.copyfile("params.yaml", fresh / "params.yaml")
-        client_.say(f"{error}; the version is kept in {PENDING} and registered later")
+        note(f"{error}; the version is kept in {PENDING} and registered later")
         return None
 
 
 def send_pending() -> None:
-    """Send the runs, then register the versions, that were kept while the server was away."""
+    """Send the runs, then register the versions, that were kept while there was no server.
+
+    One that cannot be registered stays, with a note.
+    raises: ServerUnavailableError if there still is none
+    """
     runs.send_pending()
     for kept in sorted(PENDING.glob("*/params.yaml"), key=lambda path: path.stat().st_mtime):
         folder = kept.parent
-        made = register(Judged(folder / "models", folder / "reports", load_params(kept)))
-        client_.say(f"the kept version is now {made.name} version {made.version}")
+        try:
+            made = register(Candidate(folder / "models", folder / "reports", load_params(kept)))
+        except ServerUnavailableError:
+            raise
+        except (PocketearError, OSError) as error:
+            note(f"a kept version cannot be registered: {error}; delete {folder} to drop it")
+            continue
+        note(f"the kept version is now {made.name} version {made.version}")
         shutil.rmtree(folder)
 
 
@@ -108,7 +127,7 @@ def find(name: str, which: str) -> Version:
 
     raises: TrackingError if there is none
     """
-    with client_.reaching() as client:
+    with connect() as client:
         from mlflow.exceptions import MlflowException
 
         number = which.removeprefix("v")
@@ -123,20 +142,23 @@ def find(name: str, which: str) -> Version:
             raise TrackingError(
                 f"{name}: no version {which!r}; `pocketear models` lists what there is"
             ) from error
-        return _version(client, found)
+        return _version(found, client.get_registered_model(name).aliases)
 
 
 def versions(name: str) -> list[Version]:
     """All versions of a model, the newest first."""
-    with client_.reaching() as client:
+    with connect() as client:
         found = client.search_model_versions(f"name = '{name}'")
-        made = [_version(client, version) for version in found]
+        if not found:
+            return []
+        aliases = client.get_registered_model(name).aliases  # a search does not give them
+        made = [_version(version, aliases) for version in found]
         return sorted(made, key=lambda version: -int(version.version))
 
 
 def set_aliases(name: str, aliases: Mapping[str, str | None]) -> None:
     """Point each alias at a version; None takes the alias away."""
-    with client_.reaching() as client:
+    with connect() as client:
         for alias, version in aliases.items():
             if version is None:
                 client.delete_registered_model_alias(name, alias)
@@ -146,7 +168,7 @@ def set_aliases(name: str, aliases: Mapping[str, str | None]) -> None:
 
 def set_tag(version: Version, name: str, value: str) -> None:
     """Write one tag on a version."""
-    with client_.reaching() as client:
+    with connect() as client:
         client.set_model_version_tag(version.name, version.version, name, value)
 
 
@@ -155,7 +177,7 @@ def download(version: Version, path: str, into: Path) -> Path:
 
     raises: TrackingError if the version's run does not hold it
     """
-    with client_.reaching() as client:
+    with connect() as client:
         from mlflow.exceptions import MlflowException
 
         into.mkdir(parents=True, exist_ok=True)
@@ -168,102 +190,112 @@ def download(version: Version, path: str, into: Path) -> Path:
             ) from error
 
 
-def _version(client: "MlflowClient", found: "ModelVersion") -> Version:
-    aliases = client.get_registered_model(found.name).aliases
-    mine = tuple(
-        sorted(name for name, version in aliases.items() if str(version) == str(found.version))
-    )
-    return Version(
-        found.name,
-        str(found.version),
-        str(found.run_id),
-        mine,
-        found.tags,
-        found.creation_timestamp,
-    )
+def _version(found: "ModelVersion", aliases: Mapping[str, str]) -> Version:
+    number = str(found.version)
+    mine = tuple(sorted(alias for alias, version in aliases.items() if str(version) == number))
+    run_id, time_ms = str(found.run_id), found.creation_timestamp
+    return Version(found.name, number, run_id, mine, found.tags, time_ms)
 
 
-def _make_version(
-    client: "MlflowClient", judged: Judged, run_id: str, identity: str
-) -> "ModelVersion":
+def _make_version(client: "MlflowClient", candidate: Candidate, identity: str) -> "ModelVersion":
     from mlflow.exceptions import MlflowException
 
     folder = f"versions/{identity[:12]}"
-    _log_files(client, judged, run_id, folder)
-    model = _log_pyfunc(judged, run_id)
-    try:
-        client.get_registered_model(judged.name)
-    except MlflowException:
-        client.create_registered_model(judged.name)
     tags = {
-        _IDENTITY_TAG: identity,
+        IDENTITY_TAG: identity,
         FOLDER_TAG: folder,
-        RUNNER_TAG: judged.runner,
-        **verdict_tags(judged),
+        RUNNER_TAG: candidate.runner,
+        **verdict_tags(candidate),
     }
+    # what reads reports comes first: one that cannot be read leaves nothing on the server
+    description, figures = describe(candidate), headline(candidate)
+    trained = {runs.MODEL_TAG: sha256(candidate.files.keras.read_bytes())}
+    run_id = runs.find_or_make_run(client, trained, candidate.params)
+    _log_files(client, candidate, run_id, folder)
+    runs.deliver(client, run_id, Event(metrics=figures))
+    model = _log_pyfunc(candidate, run_id)
+    try:
+        client.get_registered_model(candidate.name)
+    except MlflowException:
+        client.create_registered_model(candidate.name)
     return client.create_model_version(
-        judged.name,
+        candidate.name,
         model.model_uri,
         run_id=run_id,
         tags=tags,
-        description=describe(judged),
+        description=description,
         model_id=model.model_id,
     )
 
 
-def _log_files(client: "MlflowClient", judged: Judged, run_id: str, folder: str) -> None:
-    from mlflow.entities import Metric
+def _log_files(client: "MlflowClient", candidate: Candidate, run_id: str, folder: str) -> None:
+    from pocketear.report.charts import draw_all
 
     with tempfile.TemporaryDirectory() as scratch:
-        models = Path(scratch) / "models"
+        models, pictures = Path(scratch, "models"), Path(scratch, "plots")
         models.mkdir()
-        shutil.copy(judged.tflite, models)
-        files.write_zip(
-            models / f"{judged.mlpackage.name}.zip", files.read_folder(judged.mlpackage)
-        )
-        beside = ("keras/labels.txt", "keras/model.keras", "litert/card.json")
-        for path in beside:
-            shutil.copy(judged.models / path, models)
-        client.log_artifacts(run_id, str(models), f"{folder}/models")
-        pictures = Path(scratch) / "plots"
         pictures.mkdir()
-        plots.draw_all(judged.reports, pictures)
+        files, package = candidate.files, candidate.mlpackage
+        for path in (candidate.tflite, files.labels, files.keras, files.card):
+            shutil.copy(path, models)
+        write_zip(models / f"{package.name}.zip", read_folder(package))
+        (models / model_card.FILE).write_text(candidate.model_card(), encoding="utf-8")
+        draw_all(candidate.reports, pictures)
+        client.log_artifacts(run_id, str(models), f"{folder}/models")
         client.log_artifacts(run_id, str(pictures), f"{folder}/plots")
-    client.log_artifacts(run_id, str(judged.reports), f"{folder}/reports")
-    now = client_.now_ms()
-    metrics = [Metric(name, value, now, 0) for name, value in headline(judged).items()]
-    client.log_batch(run_id, metrics=metrics)
+    client.log_artifacts(run_id, str(candidate.reports), f"{folder}/reports")
 
 
-def _log_pyfunc(judged: Judged, run_id: str) -> Any:
+def _log_timings(client: "MlflowClient", candidate: Candidate, run_id: str) -> None:
+    """Log this machine's times as metrics of the moment when they were taken, so each once."""
+    try:
+        timings = candidate.timings()
+    except DataError as error:  # it is no output of a stage: nothing that ships depends on it
+        note(f"times are not logged: {error}")
+        return
+    if timings:
+        taken = int(1000 * TIMINGS.stat().st_mtime)
+        times = scalars(timings.providers, "latency")
+        runs.deliver(client, run_id, Event(time=taken, metrics=times))
+
+
+def _log_pyfunc(candidate: Candidate, run_id: str) -> Any:
     import mlflow
     import numpy as np
     import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
-    labels = (judged.models / "keras" / "labels.txt").read_text(encoding="utf-8").split("\n")
-    scores = [ColSpec("double", f"score_{label}") for label in labels if label]
-    signature = ModelSignature(
-        inputs=Schema(
-            [
-                ColSpec(Array(DataType.double), "waveform", required=False),
-                ColSpec("string", "path", required=False),
-            ]
-        ),
-        outputs=Schema([ColSpec("string", "label"), *scores]),
-    )
-    # it misses pip, which uv's environments do without
+    # it warns that there is no pip, which uv's environments do without
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     sine = 0.1 * np.sin(np.arange(_EXAMPLE_SAMPLES) * 0.2)
-    mlflow.set_tracking_uri(client_.address())
-    with mlflow.start_run(run_id=run_id):
+    mlflow.set_tracking_uri(address())
+    with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
         return mlflow.pyfunc.log_model(
-            name=judged.name,
-            python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"model": str(judged.tflite)},
-            code_paths=[str(Path(__file__).parents[1])],
-            signature=signature,
+            name=candidate.name,
+            python_model=str(Path(__file__).with_name(SERVED_MODEL)),
+            artifacts={"model": str(candidate.tflite)},
+            code_paths=[str(_copy_code(Path(scratch)))],
+            signature=_signature(candidate.card.labels),
             input_example=pd.DataFrame({"waveform": [sine.round(4).tolist()]}),
             pip_requirements=[f"{name}=={installed(name)}" for name in _REQUIREMENTS],
         )
+
+
+def _copy_code(folder: Path) -> Path:
+    """Copy the served model and the modules that it imports; returns the package below `folder`."""
+    for path in modules_of(f"experiments/{SERVED_MODEL}"):
+        target = folder / path.relative_to(PACKAGE.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return folder / PACKAGE.name
+
+
+def _signature(labels: tuple[str, ...]) -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+    waveform = ColSpec(Array(DataType.double), "waveform", required=False)
+    scores = [ColSpec("double", f"{SCORE_COLUMN}{label}") for label in labels]
+    return ModelSignature(
+        inputs=Schema([waveform, ColSpec("string", "path", required=False)]),
+        outputs=Schema([ColSpec("string", "label"), *scores]),
+    )

@@ -1,91 +1,100 @@
-"""tracking: trainings as runs in MLflow, whether its server is there or not.
+"""runs: trainings as runs in MLflow, whether its server answers or not.
 
-What is logged is first kept as files (journal.py); when the server does not answer, training goes
-on and the files are sent by the next command that reaches it. Nothing logged here is read by a
-later stage: no artefact depends on a run. Only delivery.py, registry.py, serving.py and this file
-know mlflow.
+If it does not, the training goes on and the rest of its run is kept on disk (journal.py), to be
+sent by the next command that reaches the server. No artefact depends on anything logged here.
 """
 
+import json
+import os
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.base.errors import TrackingError
+import yaml
+
+from pocketear.base.archive import sha256
+from pocketear.base.errors import PocketearError, TrackingError
 from pocketear.experiments.client import (
-    ServerAwayError,
+    ServerUnavailableError,
     address,
-    deliver,
+    connect,
     experiment_id,
-    log_figures,
-    now_ms,
-    reaching,
-    say,
+    note,
+    scalars,
 )
 from pocketear.experiments.journal import Event, Journal, left_behind
-from pocketear.experiments.provenance import file_sha256, start_event
 from pocketear.params import Params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PENDING = Path(".pocketear/pending-runs")
+PARENT_VARIABLE = "POCKETEAR_PARENT_RUN"  # environment: the run that new runs are children of
 MODEL_TAG = "pocketear.model_sha256"  # of model.keras: how a model finds the run that trained it
-JOURNAL_TAG = "pocketear.journal"
+_BATCH = 100  # parameters or tags that MLflow takes in one request; it takes more metrics
+_JOURNAL_TAG = "pocketear.journal"
+_PARENT_TAG, _NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
 
 
 class TrainingRun:
-    """What a training tells the tracking server, epoch by epoch."""
+    """One training's run: its events go to MLflow, or to a journal once MLflow does not answer."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._run_id: str | None = None
+        self._run_id = ""
         self._live = True
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of one epoch, each as `training.NAME`: `accuracy` is the test side's."""
         values = {f"training.{name}": float(value) for name, value in metrics.items()}
-        self._record({"kind": "metrics", "step": epoch, "time": now_ms(), "metrics": values})
+        self.log(Event(metrics=values, step=epoch))
 
     def log_artifacts(self, path: Path, into: str = "") -> None:
-        """Log a file, or what a folder holds, below `into` among the run's artefacts."""
-        kept = self._journal.keep(path)
-        self._record({"kind": "artifacts", "time": now_ms(), "path": kept, "into": into})
+        """Log a file, or the content of a folder, below `into` among the run's artefacts."""
+        self.log(Event(artifact=path, into=into))
 
     def log_model(self, model: Path) -> None:
         """Mark the run as the one that trained the file `model`, so that `register` finds it."""
-        self._record({"kind": "tags", "time": now_ms(), "tags": {MODEL_TAG: file_sha256(model)}})
+        self.log(Event(tags={MODEL_TAG: sha256(model.read_bytes())}))
 
-    def _record(self, event: Event) -> None:
-        self._journal.append(event)
-        if not self._live:
-            return
-        try:
-            with reaching() as client:
-                self._run_id = self._run_id or _run_of(client, self._journal.name, event["time"])
-                deliver(client, self._run_id, event, self._journal.folder)
-        except (TrackingError, OSError) as error:
-            self._live = False
-            say(f"{error}; training goes on, the run is kept in {PENDING} and sent later")
+    def log(self, event: Event) -> None:
+        """Send an event; keep it if MLflow does not take it, or has not taken one before."""
+        if self._live:
+            try:
+                with connect() as client:
+                    self._run_id = self._run_id or _run_of(client, self._journal, event.time)
+                    deliver(client, self._run_id, event)
+            except (TrackingError, OSError) as error:
+                self._live = False
+                note(f"{error}; training goes on, the run is kept in {PENDING} and sent later")
+        if self._live:
+            self._journal.folder.touch()  # its time is when the run was last alive
+        else:
+            self._journal.append(event)
 
-    def _end(self, status: str) -> None:
-        self._record({"kind": "end", "status": status, "time": now_ms()})
+    def end(self, status: str) -> None:
+        """End the run. status: FINISHED, FAILED or KILLED"""
+        self.log(Event(status=status))
         if self._live:
             self._journal.discard()
         else:
-            self._journal.close()
+            self._journal.lock.release()
 
 
 @contextmanager
 def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
     """One run in MLflow around a training.
 
-    dataset: the file or folder that is trained on, logged with the hash that DVC knows it by
+    dataset: the file or folder that is trained on, logged with the hash that DVC has of it
+    raises: TrackingError if MLFLOW_TRACKING_URI is not an address
     """
-    address()  # a wrong address is told before the training, not after it
+    address()  # a wrong address fails before the training, not after it
     send_pending()
     run = TrainingRun(Journal.create(PENDING))
-    run._record(start_event(params, dataset))
+    run.log(_start(params, dataset))
     status = "FAILED"
     try:
         yield run
@@ -94,103 +103,174 @@ def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
         status = "KILLED"
         raise
     finally:
-        run._end(status)
+        run.end(status)
 
 
 def send_pending() -> int:
-    """Send the runs that were kept while the server was away; how many arrived."""
+    """Send the runs that were kept while the server did not answer. returns: how many arrived"""
     sent = 0
     for journal in left_behind(PENDING):
         try:
-            with reaching() as client:
+            with connect() as client:
                 _send(client, journal)
-        except ServerAwayError as error:
-            say(f"{error}; the runs in {PENDING} are sent later")
+        except ServerUnavailableError as error:
+            note(f"{error}; the runs in {PENDING} are sent later")
             break
-        except (TrackingError, OSError) as error:
-            say(f"{error}; delete {journal.folder} if the run is not worth keeping")
+        except (PocketearError, OSError) as error:
+            note(f"{error}; delete {journal.folder} if the run is not worth keeping")
             continue
         journal.discard()
         sent += 1
     if sent:
-        say(f"{sent} run(s) kept in {PENDING} sent to MLflow at {address()}")
+        note(f"{sent} run(s) kept in {PENDING} sent to MLflow at {address()}")
     return sent
 
 
-def find_or_make_run(client: "MlflowClient", model_sha256: str, params: Params) -> str:
-    """The id of the run that trained a model; a new run where its training is not known here.
+def find_or_make_run(client: "MlflowClient", tags: Mapping[str, str], params: Params) -> str:
+    """The id of the run with these tags; a new, finished run if this server knows none.
 
-    That is so when the model came out of DVC's cache, trained on another machine.
+    That is so if a model came out of DVC's cache, trained on another machine.
     """
-    experiment = experiment_id(client)
-    runs = client.search_runs(
-        [experiment],
-        f"tags.`{MODEL_TAG}` = '{model_sha256}'",
-        order_by=["attributes.start_time DESC"],
-        max_results=1,
-    )
-    if runs:
-        return str(runs[0].info.run_id)
-    run = client.create_run(
-        experiment, tags={MODEL_TAG: model_sha256, "pocketear.trained": "elsewhere"}
-    )
-    run_id = str(run.info.run_id)
-    deliver(client, run_id, start_event(params, None), Path())
-    client.set_terminated(run_id, "FINISHED")
+    found = _find_run(client, tags)
+    if found:
+        return found
+    made = {**tags, "pocketear.trained": "elsewhere"}
+    run_id = str(client.create_run(experiment_id(client), tags=made).info.run_id)
+    deliver(client, run_id, _start(params).model_copy(update={"status": "FINISHED"}))
     return run_id
 
 
 def start_parent(name: str, params: Params) -> str:
-    """A run for several trainings that belong together; they name it in POCKETEAR_PARENT_RUN."""
-    with reaching() as client:
+    """Start a run for trainings that belong together; each finds its id in PARENT_VARIABLE."""
+    with connect() as client:
         run_id = str(client.create_run(experiment_id(client)).info.run_id)
-        deliver(client, run_id, start_event(params, None), Path())
-        client.set_tag(run_id, "mlflow.runName", name)
+        deliver(client, run_id, _start(params))
+        client.set_tag(run_id, _NAME_TAG, name)
         return run_id
 
 
-def log_child(parent: str, name: str, model: Path, params: Params, figures: Any) -> None:
+def log_child(parent: str, name: str, model: Path, params: Params, figures: object) -> None:
     """Give the run below `parent` that trained `model` its name and its figures.
 
-    Where the training came out of DVC's cache there is no such run: it is made.
+    figures: a report, or numbers by name
     """
-    with reaching() as client:
-        sha256 = file_sha256(model)
-        belongs = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`{MODEL_TAG}` = '{sha256}'"
-        runs = client.search_runs([experiment_id(client)], belongs, max_results=1)
-        if runs:
-            run_id = str(runs[0].info.run_id)
-        else:
-            tags = {MODEL_TAG: sha256, "mlflow.parentRunId": parent}
-            run_id = str(client.create_run(experiment_id(client), tags=tags).info.run_id)
-            deliver(client, run_id, start_event(params, None), Path())
-        client.set_tag(run_id, "mlflow.runName", name)
-        log_figures(client, run_id, figures)
-        client.set_terminated(run_id, "FINISHED")
+    tags = {MODEL_TAG: sha256(model.read_bytes()), _PARENT_TAG: parent}
+    with connect() as client:
+        run_id = find_or_make_run(client, tags, params)
+        deliver(client, run_id, Event(tags={_NAME_TAG: name}, metrics=scalars(figures)))
 
 
-def end_parent(parent: str, figures: Any, folder: Path) -> None:
+def end_parent(parent: str, figures: object, folder: Path) -> None:
     """Log the figures over all children and a folder of results, and end the run."""
-    with reaching() as client:
-        log_figures(client, parent, figures)
-        client.log_artifacts(parent, str(folder))
-        client.set_terminated(parent, "FINISHED")
+    with connect() as client:
+        results = Event(metrics=scalars(figures), artifact=folder, status="FINISHED")
+        deliver(client, parent, results)
+
+
+def deliver(client: "MlflowClient", run_id: str, event: Event, folder: Path = Path()) -> None:
+    """Log one event. folder: that the path of its artefact is relative to
+
+    To log it again, after an answer that was lost, changes nothing.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+    tags = [RunTag(*tag) for tag in event.tags.items()]
+    params = [Param(*param) for param in event.params.items()]
+    metrics = [Metric(*metric, event.time, event.step) for metric in event.metrics.items()]
+    for first in range(0, max(len(tags), len(params), len(metrics)), _BATCH):
+        part = slice(first, first + _BATCH)
+        client.log_batch(run_id, metrics[part], params[part], tags[part])
+    if event.dataset:
+        name, digest, source = event.dataset
+        dataset = Dataset(name, digest, "local", json.dumps({"uri": source}))
+        client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("dvc_hash", digest)])])
+    if event.artifact:
+        path = folder / event.artifact
+        log = client.log_artifacts if path.is_dir() else client.log_artifact
+        log(run_id, str(path), event.into or None)
+    if event.status:
+        client.set_terminated(run_id, event.status, event.time)
+
+
+def dvc_hash(path: Path) -> str:
+    """The hash by which DVC knows a file or folder, else the SHA-256 of a file, shortened alike."""
+    pointer = path.with_name(f"{path.name}.dvc")
+    known: dict[str, str | None] = {}
+    for stage in _yaml(Path("dvc.lock")).get("stages", {}).values():
+        known |= {out["path"]: out.get("md5") for out in stage.get("outs", [])}
+    for out in _yaml(pointer).get("outs", []):
+        known[(pointer.parent / out["path"]).as_posix()] = out.get("md5")
+    own = sha256(path.read_bytes())[:32] if path.is_file() else "unknown"
+    return known.get(path.as_posix()) or own
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return (path.exists() and yaml.safe_load(path.read_text(encoding="utf-8"))) or {}
+
+
+def _start(params: Params, dataset: Path | None = None) -> Event:
+    """The first event of a run: what it came from."""
+    lock = Path("dvc.lock")
+    tags = {
+        _NAME_TAG: f"{params.package.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+        "mlflow.source.name": "dvc.yaml",
+        "mlflow.source.type": "PROJECT",
+        "mlflow.source.git.commit": _git("rev-parse", "HEAD"),
+        "pocketear.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower(),
+        "pocketear.dvc_lock_sha256": sha256(lock.read_bytes()) if lock.exists() else "",
+        _PARENT_TAG: os.environ.get(PARENT_VARIABLE, ""),
+    }
+    return Event(
+        tags={name: value for name, value in tags.items() if value},
+        params=_flat(params),
+        dataset=(dataset.name, dvc_hash(dataset), dataset.as_posix()) if dataset else None,
+    )
+
+
+def _flat(params: Params) -> dict[str, str]:
+    """The parameters as `section.name` -> text, as params.yaml has them."""
+    flat = {}
+    for section, values in params.model_dump(mode="json").items():
+        named = values if isinstance(values, dict) else {"": values}
+        for name, value in named.items():
+            text = json.dumps(value) if isinstance(value, list) else str(value)
+            flat[f"{section}.{name}".rstrip(".")] = text
+    return flat
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git here: the run goes without its commit
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _send(client: "MlflowClient", journal: Journal) -> None:
     events = journal.events()
-    if not events:  # killed before it began
-        return
-    run_id = _run_of(client, journal.name, events[0]["time"])
+    if not events and not _find_run(client, {_JOURNAL_TAG: journal.folder.name}):
+        return  # killed before it began
+    last_alive = events[-1].time if events else int(1000 * journal.folder.stat().st_mtime)
+    run_id = _run_of(client, journal, events[0].time if events else last_alive)
     for event in events:
         deliver(client, run_id, event, journal.folder)
-    if events[-1]["kind"] != "end":  # its process was killed
-        client.set_terminated(run_id, "KILLED", events[-1]["time"])
+    if client.get_run(run_id).info.status == "RUNNING":  # its process was killed
+        client.set_terminated(run_id, "KILLED", last_alive)
 
 
-def _run_of(client: "MlflowClient", journal: str, time_ms: int) -> str:
-    experiment = experiment_id(client)
-    runs = client.search_runs([experiment], f"tags.`{JOURNAL_TAG}` = '{journal}'", max_results=1)
-    if runs:
-        return str(runs[0].info.run_id)
-    return str(client.create_run(experiment, time_ms, {JOURNAL_TAG: journal}).info.run_id)
+def _run_of(client: "MlflowClient", journal: Journal, time_ms: int) -> str:
+    """The id of a journal's run; made, as begun at `time_ms`, if it is not there yet."""
+    tags = {_JOURNAL_TAG: journal.folder.name}
+    found = _find_run(client, tags)
+    return found or str(client.create_run(experiment_id(client), time_ms, tags).info.run_id)
+
+
+def _find_run(client: "MlflowClient", tags: Mapping[str, str]) -> str:
+    """The id of the newest run that has these tags; "" if there is none."""
+    found = client.search_runs(
+        [experiment_id(client)],
+        " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items()),
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return str(found[0].info.run_id) if found else ""

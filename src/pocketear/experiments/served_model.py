@@ -1,7 +1,7 @@
-"""serving: the code inside a registered model: waveforms or files in, scores out.
+"""served_model: the code inside a registered model: waveforms or files in, scores out.
 
-MLflow copies this file, pocketear and the .tflite that ships into the model, and runs the file when
-the model is loaded (`mlflow.pyfunc.load_model`, `mlflow models serve`). Nothing is unpickled.
+MLflow copies this file, the modules that it imports and the .tflite that ships into the model, and
+runs it when the model is loaded (`mlflow.pyfunc.load_model`, `mlflow models serve`): no pickle.
 """
 
 from pathlib import Path
@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
-from numpy.typing import NDArray
 
+from pocketear.base.arrays import Scores
 from pocketear.base.errors import ClipError
+from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.data.audio import load_waveform
-from pocketear.data.windows import cut_windows
 from pocketear.runtimes.card import read_card
-from pocketear.runtimes.runner import litert_runner
+from pocketear.runtimes.clip_scores import clip_scores
+from pocketear.runtimes.litert import litert_runner
 
 
 class SoundClassifier(PythonModel):
@@ -36,24 +37,23 @@ class SoundClassifier(PythonModel):
 
         model_input: a column `waveform` (mono samples in [-1, 1] at the model's sample rate), or a
         column `path` (a recording that this machine can read, of any format and rate)
+        raises: ClipError if a row has neither, or it cannot be scored
         """
-        scores = np.stack([self._clip_scores(row) for _, row in model_input.iterrows()])
-        columns = {f"score_{label}": scores[:, i] for i, label in enumerate(self._card.labels)}
-        best = [self._card.labels[i] for i in scores.argmax(axis=1)]
-        return pd.DataFrame({"label": best, **columns})
+        scores = np.concatenate([self._scores(row) for _, row in model_input.iterrows()])
+        labels = self._card.labels
+        columns = {f"{SCORE_COLUMN}{label}": scores[:, i] for i, label in enumerate(labels)}
+        return pd.DataFrame({"label": [labels[i] for i in scores.argmax(axis=1)], **columns})
 
-    def _clip_scores(self, row: "pd.Series[Any]") -> NDArray[np.float32]:
-        card = self._card
-        path = row.get("path")
+    def _scores(self, row: "pd.Series[Any]") -> Scores:
+        """(1, label)"""
+        card, path = self._card, row.get("path")
         if isinstance(path, str) and path:
             waveform = load_waveform(Path(path), card.sample_rate)
         else:
             waveform = np.asarray(row.get("waveform"), dtype=np.float32)
         if waveform.ndim != 1 or not waveform.size or not np.isfinite(waveform).all():
             raise ClipError("a row has neither a `path` nor a `waveform` of finite samples")
-        windows = cut_windows(waveform, card.window_length, card.hop_length)
-        scores: NDArray[np.float32] = self._runner(windows).mean(axis=0)
-        return scores
+        return clip_scores(self._runner, [waveform], card.window_length, card.hop_length)
 
 
 set_model(SoundClassifier())

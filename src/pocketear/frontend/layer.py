@@ -1,4 +1,4 @@
-"""front_end: THE front-end, waveform -> log-mel or MFCC, as one Keras layer of builtin ops.
+"""layer: THE front-end, waveform -> log-mel or MFCC, as one Keras layer of builtin ops.
 
 It is what is trained, evaluated and shipped; reference.py says what it must come to.
 
@@ -69,7 +69,7 @@ class PowerSpectrum(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Neighbouring mels, and the run of positions of the power spectrum that they hear."""
+    """Neighbouring mels, and the run of positions of the power spectrum that they cover."""
 
     start: int
     stop: int
@@ -116,7 +116,7 @@ def in_librosas_layout(
     """What the graph has at the ends of its scopes, laid out and scaled as librosa has it.
 
     tensors: scope -> values of any number of windows; what lacks is lacking in the result
-    returns: frames (window, frame, n_fft); power (window, frame, heard bin), see `heard_bins`;
+    returns: frames (window, frame, n_fft); power (window, frame, used bin), see `used_bins`;
         mel (window, frame, mel)
     """
     p, c = frontend, constants(frontend)
@@ -136,8 +136,8 @@ def in_librosas_layout(
     return {name: step.astype(np.float32) for name, step in steps.items()}
 
 
-def heard_bins(frontend: FrontEndParams) -> NDArray[np.int64]:
-    """The bins whose power the graph computes: those that a mel hears, and what comes with them."""
+def used_bins(frontend: FrontEndParams) -> NDArray[np.int64]:
+    """The bins whose power the graph computes: those under a mel filter, and their companions."""
     return np.sort(constants(frontend).spectrum.bins)
 
 
@@ -146,8 +146,8 @@ def constants(frontend: FrontEndParams) -> Constants:
     p = frontend
     offset, window = hann(p.win_length, p.n_fft)
     mel = mel_matrix(p)
-    heard = np.flatnonzero(mel.any(axis=1))
-    low, high = (int(heard[0]), int(heard[-1])) if len(heard) else (0, 0)
+    used = np.flatnonzero(mel.any(axis=1))
+    low, high = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
     spectrum = power_spectrum(p.n_fft, len(window), low, high)
     level = _LARGEST / window.sum()  # no bin is louder than a constant full-scale waveform's
     window = np.pad(window, (0, 2 * spectrum.half - len(window))) * level
@@ -173,8 +173,8 @@ def bands(weights: Constant) -> list[Band]:
     cut = []
     for first in range(0, weights.shape[1], _TILE):
         band = weights[:, first : first + _TILE]
-        heard = np.flatnonzero(band.any(axis=1))
-        start, stop = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+        used = np.flatnonzero(band.any(axis=1))
+        start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
         cut.append(Band(start, stop, band[start:stop]))
     return cut
 

@@ -1,4 +1,4 @@
-"""reference: librosa's features and the constants they are made of, to which front_end is held.
+"""librosa_features: the reference of layer.py, and the constants of both.
 
 As librosa.feature.melspectrogram: a periodic Hann window centred in n_fft, zero padding where
 frames are centred, squared magnitudes, HTK or Slaney mels, 10 log10 or ln above a floor, an

@@ -1,4 +1,4 @@
-"""dsp: the front-end outside the graph, as mobile/ios/Sources/SoundListener/FrontEnd.swift has it.
+"""numpy_fft: the front-end outside the graph, as mobile/ios has it in FrontEnd.swift.
 
 It stands in for that file where a package takes features (export.ios_front_end: accelerate), so
 that evaluate, parity and gate judge all of what ships. Same algorithm and precision: each frame
@@ -41,7 +41,7 @@ def steps(windows: WindowBatch, frontend: FrontEndParams) -> dict[str, FeatureBa
     padded = np.pad(windows.astype(np.float32), ((0, 0), (p.n_fft // 2 * p.center,) * 2))
     framed = np.lib.stride_tricks.sliding_window_view(padded, p.n_fft, axis=1)
     frames = framed[:, :: p.hop_length] * window
-    with np.errstate(invalid="ignore"):  # what is not finite is told by the features
+    with np.errstate(invalid="ignore"):  # what is not finite makes the features NaN
         spectrum = np.fft.rfft(frames)  # of float32 in float32, since NumPy 2
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         mel = power @ mel_matrix(p).astype(np.float32)

@@ -31,10 +31,10 @@ Run: TypeAlias = Callable[[WindowBatch], Scores]
 
 @dataclass(frozen=True)
 class Event:
-    """A label heard from start_s to end_s, in seconds of the stream.
+    """A label that sounds from start_s to end_s, in seconds of the stream.
 
-    Told twice: once it has lasted min_seconds (ended False, end_s and peak so far), and when it is
-    over. peak: the highest smoothed score in it.
+    Reported twice: once it has lasted min_seconds (ended False, end_s and peak so far), and when it
+    is over. peak: the highest smoothed score in it.
     """
 
     label: str
@@ -98,15 +98,15 @@ class Listener:
         sample_rate: int,
         window_length: int,
     ) -> None:
-        sounding = [label for label in labels if label not in settings.background]
-        if set(sounding) != set(settings.thresholds):
-            wrong = sorted(set(sounding).symmetric_difference(settings.thresholds))
+        audible = [label for label in labels if label not in settings.background]
+        if set(audible) != set(settings.thresholds):
+            wrong = sorted(set(audible).symmetric_difference(settings.thresholds))
             raise RunnerError(f"listener: labels and thresholds differ in {wrong}; export again")
         self._labels = tuple(labels)
         self._rate, self._hop = sample_rate, settings.hop_length
         self._middle = (window_length - settings.hop_length) // 2
         self._history = np.zeros((settings.smoothing, len(labels)), np.float32)
-        self._heard = 0
+        self._seen = 0
         self._next = 0  # where the next window starts, in samples
         self._min_samples = int(settings.min_seconds * sample_rate + 0.5)
         refractory = int(settings.refractory_seconds * sample_rate + 0.5)
@@ -124,7 +124,7 @@ class Listener:
         return cls(card.listener, card.labels, card.sample_rate, card.window_length)
 
     def push(self, scores: Waveform) -> list[Event]:
-        """Take the scores (label,) of the next window; return what is to be told now.
+        """Take the scores (label,) of the next window; return the events to report now.
 
         raises: RunnerError if there are not as many scores as labels
         """
@@ -152,11 +152,11 @@ class Listener:
 
     def _smooth(self, scores: Waveform) -> Waveform:
         size = len(self._history)
-        self._history[self._heard % size] = scores
-        self._heard += 1
-        count = min(self._heard, size)
+        self._history[self._seen % size] = scores
+        self._seen += 1
+        count = min(self._seen, size)
         total = np.zeros(len(scores), np.float32)
-        for row in range(self._heard - count, self._heard):
+        for row in range(self._seen - count, self._seen):
             total += self._history[row % size]
         return total / np.float32(count)
 
@@ -170,19 +170,19 @@ class Listener:
             return self._end(state)
         state.end = start + self._hop
         state.peak = max(state.peak, mean)
-        if state.told or state.end - state.start < self._min_samples:
+        if state.reported or state.end - state.start < self._min_samples:
             return None
-        state.told = True
+        state.reported = True
         return self._event(state, ended=False)
 
     def _end_all(self) -> list[Event]:
-        self._heard = 0
+        self._seen = 0
         events = (self._end(state) for state in self._states if state.sounding)
         return [event for event in events if event]
 
     def _end(self, state: "_State") -> Event | None:
         state.sounding = False
-        if not state.told:
+        if not state.reported:
             return None
         state.ready = state.end + state.refractory
         return self._event(state, ended=True)
@@ -198,12 +198,12 @@ class _State:
     def __init__(self, index: int, on: np.float32, hysteresis: np.float32, refractory: int) -> None:
         self.index, self.on, self.off = index, on, on - hysteresis
         self.refractory = refractory
-        self.sounding = self.told = False
+        self.sounding = self.reported = False
         self.start = self.end = self.ready = 0
         self.peak = np.float32(0)
 
     def begin(self, start: int) -> None:
-        self.sounding, self.told = True, False
+        self.sounding, self.reported = True, False
         self.start, self.peak = start, np.float32(0)
 
 

@@ -1,11 +1,11 @@
-"""alarms: thresholds for a stated rate of false alarms, and what any threshold costs.
+"""thresholds: thresholds for a stated rate of false alarms, and what any threshold costs.
 
 Measured as a phone would meet it: on long recordings, made of clips joined end to end or named by
 the user, through the listener with its smoothing, hysteresis and pauses.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import RunnerError
+from pocketear.contracts.metrics import Alarms
 from pocketear.listening.listener import Event, Listener, Run, WindowBuffer
 from pocketear.runtimes.card import ListenerSettings
 
@@ -48,22 +49,6 @@ class Point:
     threshold: float
     misses: float | None
     false_alarms_per_hour: float
-
-
-@dataclass(frozen=True)
-class Alarms:
-    """What the thresholds inside a file cost.
-
-    misses: share of each label's sounds with no event, of the labels that sound
-    false_alarms: events in `quiet_hours`, which is sound in which nothing should be told of
-    false_alarms_per_hour_high: what their rate stays below, with 95 % confidence; None without
-        such sound
-    """
-
-    misses: Mapping[str, float]
-    false_alarms: int
-    quiet_hours: float
-    false_alarms_per_hour_high: float | None
 
 
 @dataclass(frozen=True)
@@ -129,8 +114,8 @@ def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings
 def stream_events(stream: Stream, settings: ListenerSettings) -> list[Event]:
     """Every event of a scored stream, once over."""
     listener = Listener(settings, stream.labels, stream.sample_rate, stream.window_length)
-    told = [event for scores in stream.scores for event in listener.push(scores)]
-    return [event for event in (*told, *listener.finish()) if event.ended]
+    events = [event for scores in stream.scores for event in listener.push(scores)]
+    return [event for event in (*events, *listener.finish()) if event.ended]
 
 
 def misses_and_false_alarms(
@@ -139,8 +124,8 @@ def misses_and_false_alarms(
     """The curve of every label that can sound, over all `streams`, at each threshold in turn."""
     points = []
     for threshold in thresholds:
-        heard = _heard(streams, _all_at(settings, threshold))
-        points += [_point(heard, label, threshold) for label in settings.thresholds]
+        listened = _events(streams, _all_at(settings, threshold))
+        points += [_point(listened, label, threshold) for label in settings.thresholds]
     return points
 
 
@@ -151,10 +136,10 @@ def alarms_of(streams: Sequence[Stream], settings: ListenerSettings) -> Alarms:
     another is a confusion, which accuracy judges; how often they follow each other in a recording
     made of test clips says nothing of an hour in the field.
     """
-    heard = _heard(streams, settings)
-    points = [_point(heard, label, limit) for label, limit in settings.thresholds.items()]
+    listened = _events(streams, settings)
+    points = [_point(listened, label, limit) for label, limit in settings.thresholds.items()]
     false, quiet_hours = 0, 0.0
-    for stream, events in heard:
+    for stream, events in listened:
         sounds = [sound for sound in stream.sounds if sound.label in settings.thresholds]
         false += sum(not any(_meet(sound, event) for sound in sounds) for event in events)
         quiet_hours += _hours_without(stream, sounds)
@@ -206,16 +191,16 @@ def _all_at(settings: ListenerSettings, threshold: float) -> ListenerSettings:
     return replace(settings, thresholds=dict.fromkeys(settings.thresholds, threshold))
 
 
-def _heard(
+def _events(
     streams: Sequence[Stream], settings: ListenerSettings
 ) -> list[tuple[Stream, list[Event]]]:
     return [(stream, stream_events(stream, settings)) for stream in streams]
 
 
-def _point(heard: Iterable[tuple[Stream, list[Event]]], label: str, threshold: float) -> Point:
+def _point(listened: Iterable[tuple[Stream, list[Event]]], label: str, threshold: float) -> Point:
     missed = sounding = false = 0
     hours = 0.0
-    for stream, events in heard:
+    for stream, events in listened:
         own = [event for event in events if event.label == label]
         sounds = [sound for sound in stream.sounds if sound.label == label]
         missed += sum(not any(_meet(sound, event) for event in own) for sound in sounds)

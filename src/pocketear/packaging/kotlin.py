@@ -5,24 +5,20 @@ mobile/android/toolchain, checked by their SHA-256; what is fetched or compiled 
 folder named after what it was made from.
 """
 
-import fcntl
 import hashlib
 import re
 import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
+from pocketear.base.archive import read_folder, write_zip
 from pocketear.base.errors import PackagingError
-from pocketear.base.files import read_folder, replacing, write_zip
-
-
-class ToolchainAbsent(PackagingError):
-    """There is nothing here to compile with."""
-
+from pocketear.base.files import replacing
 
 CACHE = Path(".pocketear/mobile")
 _API, _ANDROID = "tensorflow-lite-api-2.16.1.aar", "android-all-6.0.1_r3-robolectric-r1.jar"
@@ -40,7 +36,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def classes_jar(android: Path, cache: Path = CACHE) -> bytes:
     """Compile src/main/kotlin of `android`: the same bytes for the same sources.
 
-    raises: ToolchainAbsent saying what is not here; PackagingError saying what does not compile
+    raises: PackagingError saying what is missing here, or does not compile
     """
     jar = cache / _fingerprint([android / "src/main/kotlin", android / "toolchain"]) / "classes.jar"
     if not jar.is_file():
@@ -72,16 +68,19 @@ def run_tests(android: Path, vectors: Path, cache: Path = CACHE) -> str:
 def fetch_toolchain(toolchain: Path, cache: Path = CACHE) -> Path:
     """The folder with everything that `toolchain`/SHA256SUMS names, fetched by Maven if need be.
 
-    raises: ToolchainAbsent saying what is not here; PackagingError if what came is not that
+    raises: PackagingError saying what is missing here, or is not what was asked for
     """
     lib = cache / f"toolchain-{_fingerprint([toolchain])}"
     if not shutil.which("javac"):
-        raise ToolchainAbsent("no JDK found; install one (Debian: openjdk-17-jdk) and run again")
+        raise PackagingError(
+            "no JDK, so no Android package; run `make setup`, or install openjdk-17-jdk-headless"
+        )
     if lib.is_dir():
         return lib
     if not shutil.which("mvn"):
-        raise ToolchainAbsent("no Maven found; install it (Debian: maven) and run again")
-    with _alone(cache):
+        raise PackagingError("no Maven, so no Android package; run `make setup`, or install maven")
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / ".lock"):  # one process at a time fills the cache
         if not lib.is_dir():  # another process may have fetched it while this one waited
             _fetch(toolchain, lib)
     return lib
@@ -97,20 +96,8 @@ def _fetch(toolchain: Path, lib: Path) -> None:
             str(toolchain / "pom.xml"),
             "dependency:copy-dependencies",
         ]
-        try:
-            _run(command, "Maven cannot fetch the compiler (is there a network?)")
-        except PackagingError as error:
-            raise ToolchainAbsent(str(error)) from error
+        _run(command, "Maven cannot fetch the compiler (is there a network?)")
         _check(fresh, toolchain / "SHA256SUMS")
-
-
-@contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """One process at a time fills `cache`."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _check(folder: Path, sums: Path) -> None:
@@ -147,8 +134,8 @@ def _run(command: Sequence[str], what: str) -> str:
     if done.returncode != 0:
         plain = _COLOUR.sub("", done.stdout + done.stderr)
         lines = [line.strip() for line in plain.splitlines() if line.strip()]
-        told = [line for line in lines if "error" in line.lower() or line.startswith("1) ")]
-        raise PackagingError(f"{what}: {(told or lines or ['no reason given'])[0]}")
+        errors = [line for line in lines if "error" in line.lower() or line.startswith("1) ")]
+        raise PackagingError(f"{what}: {(errors or lines or ['no reason given'])[0]}")
     return done.stdout
 
 

@@ -1,16 +1,16 @@
-"""arm64: what one .tflite costs on a phone class, as reports/latency.json tells it."""
+"""arm64: what one .tflite costs on a phone class, as reports/latency.json has it."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pocketear.base.errors import PhoneError
+from pocketear.contracts.latency import ClassCost, OpCost
 from pocketear.phone.count import Counts, count, probe_windows
 from pocketear.phone.estimate import estimate
 from pocketear.phone.graph import read_graph
 from pocketear.phone.host import HostModel
-from pocketear.phone.profile import OpCost
+from pocketear.phone.profile import OpCost as CountedOp
 from pocketear.phone.setup import Tools
 
 # Both machines round differently; more than this is another result. Scores are 0 to 1.
@@ -19,7 +19,7 @@ _MOST_DIFFERENT = {"float": 1e-4, "integer": 0.05}
 
 def class_cost(
     model: Path, name: str, sample_rate: int, hop_length: int, tools: Tools
-) -> dict[str, Any]:
+) -> ClassCost:
     """Instructions and estimated milliseconds of `model` on the phone class called `name`.
 
     sample_rate: Hz; hop_length: samples between two windows of the listener
@@ -35,21 +35,21 @@ def class_cost(
         raise PhoneError(f"{model}: outputs on {name} differ from this machine's by {worst:.2g}")
     seconds = graph.window_length / sample_rate
     guess = estimate(counts, model.stat().st_size, name)
-    return {
-        "instructions_per_window": counts.instructions,
-        "instructions_per_second": round(counts.instructions / seconds),
-        "front_end_instructions_per_second": round(counts.front_end_instructions / seconds),
-        "instructions_per_listening_second": round(counts.instructions * sample_rate / hop_length),
-        "by_kind": counts.by_kind,
-        "by_op": [_row(op, counts) for op in counts.by_op],
-        "costliest_op": costliest(counts),
-        "estimate_ms_per_second": _rounded(guess.milliseconds / seconds),
-        "estimate_low": _rounded(guess.low / seconds),
-        "estimate_high": _rounded(guess.high / seconds),
-        "leave_one_out_error": _rounded(guess.leave_one_out_error),
-        "peak_bytes": counts.peak_bytes,
-        "max_abs_to_host": worst,
-    }
+    return ClassCost(
+        instructions_per_window=counts.instructions,
+        instructions_per_second=round(counts.instructions / seconds),
+        front_end_instructions_per_second=round(counts.front_end_instructions / seconds),
+        instructions_per_listening_second=round(counts.instructions * sample_rate / hop_length),
+        by_kind=dict(counts.by_kind),
+        by_op=tuple(_row(op, counts) for op in counts.by_op),
+        costliest_op=costliest(counts),
+        estimate_ms_per_second=_rounded(guess.milliseconds / seconds),
+        estimate_low=_rounded(guess.low / seconds),
+        estimate_high=_rounded(guess.high / seconds),
+        leave_one_out_error=_rounded(guess.leave_one_out_error),
+        peak_bytes=counts.peak_bytes,
+        max_abs_to_host=worst,
+    )
 
 
 def costliest(counts: Counts) -> str:
@@ -64,15 +64,15 @@ def short_name(name: str) -> str:
     return name.split(";")[0].split("/", 1)[-1]
 
 
-def _row(op: OpCost, counts: Counts) -> dict[str, Any]:
-    return {
-        "op": op.kind,
-        "name": short_name(op.name),
-        "kernel": op.kernel,
-        "front_end": op.front_end,
-        "instructions": op.instructions,
-        "share": _rounded(op.instructions / counts.instructions),
-    }
+def _row(op: CountedOp, counts: Counts) -> OpCost:
+    return OpCost(
+        op=op.kind,
+        name=short_name(op.name),
+        kernel=op.kernel,
+        front_end=op.front_end,
+        instructions=op.instructions,
+        share=_rounded(op.instructions / counts.instructions),
+    )
 
 
 def _rounded(value: float) -> float:

@@ -35,7 +35,7 @@ class Job:
     """A model, windows (each is run once, warm) and one of the cores in classes.yaml.
 
     cpu: what QEMU emulates, if not what classes.yaml says; counts do not depend on it as long as
-        it has the same kinds of instructions, since the C library is told not to look
+        it has the same kinds of instructions, since the C library is set not to look
     """
 
     model: Path
@@ -79,12 +79,15 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="pocketear-") as folder:
         here = Path(folder)
         (here / "input").write_bytes(job.windows.astype("<f4").tobytes())
+        # arguments lie on the program's stack: names of one length, wherever the project is
+        (here / "model").symlink_to(job.model.resolve())
+        (here / "harness").symlink_to(tools.harness(traced=traced))
         command = [
             str(tools.emulator), "-cpu", job.cpu or phone_table().cores[job.core].emulated_as,
             "-L", str(tools.root(job.core)), "-E", "LD_LIBRARY_PATH=/lib",
             "-E", "GLIBC_TUNABLES=glibc.cpu.name=generic",
             *(["-plugin", plugin] if counted else []),
-            str(tools.harness(traced=traced)), str(job.model.resolve()), "input", "output",
+            "./harness", "model", "input", "output",
             str(_WARM_UP), str(_PACE_US), str(int(profile)),
         ]  # fmt: skip
         values = parse_values(_output(command, folder, job))

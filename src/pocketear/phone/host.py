@@ -9,7 +9,6 @@ front-end included, so that neither a longer window nor a shorter hop hides in i
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +59,10 @@ class HostModel:
         return (time.thread_time() - started) / times
 
 
-def host_cost(model: Path, repeats: int, hop_seconds: float) -> dict[str, Any]:
+def host_cost(model: Path, repeats: int, hop_seconds: float) -> dict[str, float | str]:
     """The ratio of a listening second's time to the reference's, over `repeats` pairs of timings.
 
-    hop_seconds: from one window that the listener hears to the next
+    hop_seconds: from one window of the listener to the next
     raises: PhoneError if LiteRT refuses the file
     """
     length = read_graph(model).window_length

@@ -1,4 +1,4 @@
-"""reference: known audio networks as .tflite files with seeded weights, built without TensorFlow.
+"""known_networks: audio networks as .tflite files with seeded weights, built by hand.
 
 A cost is only meaningful beside another. YAMNet, 521 sounds at once, is what a phone runs where
 nobody made a smaller network; the DS-CNN of MLPerf Tiny, twelve words, is as small as they come.
@@ -39,7 +39,7 @@ def separable(channels: int, stride: int = 1) -> tuple[Layer, Layer]:
 
 # 49 x 10 MFCCs of a second; 2.7 million multiply-adds
 DS_CNN = (Layer("conv", (10, 4), (2, 2), 64), *(layer for _ in range(4) for layer in separable(64)))
-# 96 x 64 log-mels of 0.96 s, heard every 0.48 s; 69 million multiply-adds
+# 96 x 64 log-mels of 0.96 s, one every 0.48 s; 69 million multiply-adds
 YAMNET = (
     Layer("conv", (3, 3), (2, 2), 32),
     *separable(64), *separable(128, 2), *separable(128), *separable(256, 2), *separable(256),

@@ -1,6 +1,6 @@
 """profile: LiteRT's own profile of a traced run -> exact instructions of each op, with its name.
 
-The traced harness has a clock that advances by one a reading and tells the plugin of each reading,
+The traced harness has a clock that advances by one a reading and signals that to the plugin,
 so the profiler's times are indices into the parts that the plugin counted: nothing is sampled.
 XNNPACK reports its ops in order, each with the time since the one before. Which op of the file an
 XNNPACK op stands for is found by aligning both lists in order, by kind.

@@ -84,7 +84,7 @@ def absent() -> str:
     if not missing:
         return ""
     wanted = " ".join(APT_PACKAGES)
-    return f"{', '.join(missing)} not found; `make phone-tools`, or apt-get install {wanted}"
+    return f"{', '.join(missing)} not found; `make setup`, or apt-get install {wanted}"
 
 
 def _version(program: str) -> str:
@@ -200,7 +200,7 @@ def _locked_hashes(version: str) -> list[str]:
 
 
 def _write_root(root: Path, core: Core) -> None:
-    """The files by which LiteRT's cpuinfo tells one core from another."""
+    """The files by which LiteRT's cpuinfo distinguishes cores."""
     (root / "sys/devices/system/cpu/cpu0/cpufreq").mkdir(parents=True)
     (root / "sys/devices/system/cpu/cpu0/topology").mkdir()
     (root / "proc").mkdir()

@@ -1,17 +1,28 @@
-"""cost: latency.json -> what a phone pays, as the page shows it."""
+"""cost: latency.json -> what the file that ships costs a phone, as the page shows it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from pocketear.report.wording import number, size
+from pocketear.contracts.latency import LatencyReport, ModelCost
+from pocketear.contracts.verdict import Gate
+from pocketear.evaluation.wording import gate_text, size
 
 _OPS_SHOWN = 12
-_NAMES = {"host": "this machine", "arm64": "phone classes", "adb": "a phone", "macos": "Core ML"}
+_PROVIDERS = {
+    "host": "this machine",
+    "arm64": "phone classes",
+    "adb": "connected phone",
+    "macos": "Core ML on this Mac",
+}
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """The file that ships on one phone class. Instructions a second of audio; share in [0, 1]."""
+    """The file that ships on one phone class.
+
+    instructions, listening: of a second of audio, in windows end to end, and in windows that
+    overlap as the listener's do; front_end: its share of the former, [0, 1]
+    """
 
     name: str
     instructions: str
@@ -24,7 +35,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class OpRow:
-    """One op of the file, or the rest of them."""
+    """One op of the file, or the rest of them. share: of all instructions, [0, 1]"""
 
     kind: str
     name: str
@@ -33,81 +44,81 @@ class OpRow:
     share: float
 
 
-def class_rows(shipped: dict[str, Any]) -> list[ClassRow]:
+@dataclass(frozen=True)
+class TimedRow:
+    """A time by a stopwatch, without its value. reason: why it was not measured, else "" """
+
+    provider: str
+    figure: str
+    limit: str
+    passed: bool
+    reason: str
+
+
+def class_rows(cost: ModelCost) -> list[ClassRow]:
     """The phone classes, in the order of params.latency.classes."""
     return [
         ClassRow(
             name=name,
-            instructions=millions(one["instructions_per_second"]),
-            listening=millions(one["instructions_per_listening_second"]),
-            front_end=one["front_end_instructions_per_second"] / one["instructions_per_second"],
-            milliseconds=f"{one['estimate_ms_per_second']:.2g} ms",
-            interval=f"{one['estimate_low']:.2g} to {one['estimate_high']:.2g}",
-            memory=size(one["peak_bytes"]),
+            instructions=_millions(one.instructions_per_second),
+            listening=_millions(one.instructions_per_listening_second),
+            front_end=one.front_end_instructions_per_second / max(1, one.instructions_per_second),
+            milliseconds=f"{one.estimate_ms_per_second:.2g} ms",
+            interval=f"{one.estimate_low:.2g} to {one.estimate_high:.2g}",
+            memory=size(one.peak_bytes),
         )
-        for name, one in shipped.get("arm64", {}).items()
+        for name, one in cost.arm64.items()
     ]
 
 
-def op_rows(shipped: dict[str, Any]) -> tuple[str, list[OpRow]]:
-    """The costliest ops on the first class, and the rest as one. returns: its name, rows"""
-    classes = shipped.get("arm64", {})
-    if not classes:
+def op_rows(cost: ModelCost) -> tuple[str, list[OpRow]]:
+    """The costliest ops on the first phone class, and the rest as one. returns: its name, rows"""
+    if not cost.arm64:
         return "", []
-    name = next(iter(classes))
-    ops = sorted(classes[name]["by_op"], key=lambda op: -op["instructions"])
+    name, one = next(iter(cost.arm64.items()))
+    ops = sorted(one.by_op, key=lambda op: -op.instructions)
     rows = [
-        OpRow(op["op"], op["name"], op["front_end"], millions(op["instructions"]), op["share"])
+        OpRow(op.op, op.name, op.front_end, _millions(op.instructions), op.share)
         for op in ops[:_OPS_SHOWN]
     ]
-    rest = ops[_OPS_SHOWN:]
-    if rest:
-        total, share = (sum(op[key] for op in rest) for key in ("instructions", "share"))
-        rows.append(OpRow(f"{len(rest)} others", "", False, millions(total), share))
+    if rest := ops[_OPS_SHOWN:]:
+        total, share = sum(op.instructions for op in rest), sum(op.share for op in rest)
+        rows.append(OpRow(f"{len(rest)} others", "", False, _millions(total), share))
     return name, rows
 
 
-def measured_rows(shipped: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was timed rather than counted: this machine, a phone, Core ML."""
-    rows = []
-    if host := shipped.get("host"):
-        spread = f"{number(host.get('ratio_min'))} to {number(host.get('ratio_max'))}"
-        ratio = f"listening takes {number(host['ratio_median'])} of YAMNet's time ({spread})"
-        each = f", {number(host.get('window_ms_median'))} ms a window, one thread"
-        rows.append((_NAMES["host"], ratio + each))
-    if phone := shipped.get("adb"):
-        told = ", ".join(
-            f"{number(phone[key])} ms {what}"
-            for key, what in (
-                ("warm_ms_median", "back to back"),
-                ("paced_ms_median", "paced as a listener"),
-                ("cold_ms", "the first"),
-            )
-            if key in phone
-        )
-        rows.append((phone.get("device", _NAMES["adb"]), told + " a window"))
-    for units, times in shipped.get("macos", {}).get("by_compute_units", {}).items():
-        name = f"{_NAMES['macos']}, {units.replace('_', ' ')}"
-        rows.append((name, f"{number(times['warm_ms_median'])} ms a window"))
-    return rows
+def timed_rows(latency: LatencyReport) -> Iterator[TimedRow]:
+    """What a stopwatch judged: times differ from run to run, whether they passed hardly does."""
+    for name, timed in latency.timed.items():
+        provider = name.partition(".")[0]
+        gate = Gate(
+            name=name, sense="at most", limit=timed.limit, value=None, unit=timed.unit,
+            passed=timed.passed, reason="", timed=True,
+        )  # fmt: skip
+        text, reason = gate_text(gate), latency.absent.get(provider, "")
+        called = _PROVIDERS.get(provider, provider)
+        yield TimedRow(called, text.figure, text.limit, timed.passed, reason)
 
 
-def absent_rows(latency: dict[str, Any]) -> list[tuple[str, str]]:
-    """Who could not measure here, and why."""
-    return [(_NAMES.get(name, name), reason) for name, reason in latency.get("absent", {}).items()]
+def absent_rows(latency: LatencyReport) -> list[tuple[str, str]]:
+    """What else could not be measured, and why."""
+    shown = {name.partition(".")[0] for name in latency.timed}
+    return [
+        (", ".join(_PROVIDERS.get(part, part) for part in name.split(", ")), reason)
+        for name, reason in latency.absent.items()
+        if name not in shown
+    ]
 
 
-def tile(shipped: dict[str, Any]) -> tuple[str, str, str] | None:
+def tile(cost: ModelCost) -> tuple[str, str, str] | None:
     """The cost on the first phone class in one figure: name, value, small print."""
-    rows = class_rows(shipped)
-    if not rows:
+    if not cost.arm64:
         return None
-    first = rows[0]
-    about = f"about {first.milliseconds} ({first.interval}), an estimate"
-    note = f"instructions, {first.listening} in windows that overlap; {about}"
-    return f"a second of audio on {first.name}", first.instructions, note
+    first = class_rows(cost)[0]
+    about = f"estimated {first.milliseconds} ({first.interval})"
+    note = f"instructions; {first.listening} in overlapping windows; {about}"
+    return f"one second of audio on {first.name}", first.instructions, note
 
 
-def millions(count: float) -> str:
-    """8.1 M"""
+def _millions(count: float) -> str:
     return f"{count / 1e6:.3g} M"

@@ -1,108 +1,88 @@
 """findings: the files that stages leave -> one object. What was not made is None, no error."""
 
 import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.latency import LatencyReport
+from pocketear.contracts.metrics import Metrics, MetricsReport
+from pocketear.contracts.names import labels_of, shipped_runners
+from pocketear.contracts.parity import ParityReport
+from pocketear.contracts.report_file import read_if_made
+from pocketear.contracts.validation import Validation
+from pocketear.contracts.verdict import Verdict
 from pocketear.data.store import Store, open_store
 from pocketear.params import Params
-
-Json = dict[str, Any]
-SCORE = "score_"  # before a label: its column of scores
+from pocketear.report.tables import read_table
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a report may tell of. Each of the rest may be None: it was not made."""
+    """Everything that a report can show. All but `params` may be None: it was not made.
+
+    predictions: a row a test clip and runner; alarms: a row a label and threshold
+    history: a row an epoch; set_aside: a row a clip that cannot be used, with the reason
+    """
 
     params: Params
-    verdict: Json | None
-    metrics: Json | None
-    parity: Json | None
-    latency: Json | None
+    verdict: Verdict | None
+    metrics: MetricsReport | None
+    parity: ParityReport | None
+    latency: LatencyReport | None
+    validation: Validation | None
     predictions: pd.DataFrame | None
     alarms: pd.DataFrame | None
     history: pd.DataFrame | None
-    validation: Json | None
     set_aside: pd.DataFrame | None
     store: Store | None
 
     @property
-    def shipped(self) -> list[str]:
-        """The runners of the files that ship: Android's first."""
-        return [f"litert_{self.params.export.android}", f"coreml_{self.params.export.ios}"]
+    def shipped(self) -> tuple[str, str]:
+        """The runners of the files that ship: Android's, iOS's."""
+        return shipped_runners(self.params.export)
 
     @property
     def labels(self) -> list[str]:
         """The labels in output order; [] where nothing was evaluated."""
-        if self.predictions is None:
-            return []
-        return [name.removeprefix(SCORE) for name in score_columns(self.predictions)]
+        return [] if self.predictions is None else labels_of(map(str, self.predictions))
+
+    def metrics_of(self, runner: str) -> Metrics | None:
+        """The metrics of one runner; None where it was not evaluated."""
+        return self.metrics.get(runner) if self.metrics else None
 
     def predictions_of(self, runner: str) -> pd.DataFrame | None:
-        """The test clips as one runner judged them, in the store's order."""
+        """The test clips as one runner judged them, in the store's order; None if it did not."""
         if self.predictions is None:
             return None
         rows = self.predictions[self.predictions["runner"] == runner]
         return rows.reset_index(drop=True) if len(rows) else None
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where the stages leave what a report reads."""
+def read_findings(reports: Path, features: Path | None, params: Params) -> Findings:
+    """Read what the stages wrote so far. features: None where no clip is to be shown
 
-    features: Path
-    metrics: Path
-    evaluation: Path
-    parity: Path
-    latency: Path
-    verdict: Path
-    training: Path
-    validation: Path
-
-
-def usual_places(reports: Path) -> Places:
-    """The places of dvc.yaml, for a folder of reports."""
-    return Places(
-        features=reports.parent / "data" / "features",
-        metrics=reports / "metrics.json",
-        evaluation=reports / "evaluation",
-        parity=reports / "parity.json",
-        latency=reports / "latency.json",
-        verdict=reports / "verdict.json",
-        training=reports / "training",
-        validation=reports / "validation",
-    )
-
-
-def read_findings(places: Places, params: Params) -> Findings:
-    """Read what is there.
-
-    raises: DataError if a file is there and cannot be read
+    raises: DataError if a file is there and is not what its stage writes
     """
+    evaluation, validation = reports / "evaluation", reports / "validation"
     return Findings(
         params=params,
-        verdict=_json(places.verdict),
-        metrics=_json(places.metrics),
-        parity=_json(places.parity),
-        latency=_json(places.latency),
-        predictions=_table(places.evaluation / "predictions.parquet"),
-        alarms=_table(places.evaluation / "alarms.csv"),
-        history=_table(places.training / "history.csv"),
-        validation=_json(places.validation / "validation.json"),
-        set_aside=_table(places.validation / "set_aside.csv"),
-        store=open_store(places.features) if places.features.is_dir() else None,
+        verdict=read_if_made(reports / "verdict.json", Verdict),
+        metrics=read_if_made(reports / "metrics.json", MetricsReport),
+        parity=read_if_made(reports / "parity.json", ParityReport),
+        latency=_latency(reports / "latency.json"),
+        validation=read_if_made(validation / "validation.json", Validation),
+        predictions=_table(
+            evaluation / "predictions.parquet", ("runner", "path", "sha256", "label", "predicted")
+        ),
+        alarms=_table(evaluation / "alarms.csv", ("label", "misses", "false_alarms_per_hour")),
+        history=_table(reports / "training" / "history.csv", ("epoch", "loss", "val_loss")),
+        set_aside=_table(validation / "set_aside.csv", ("path", "reason")),
+        store=open_store(features) if features and features.is_dir() else None,
     )
-
-
-def score_columns(predictions: pd.DataFrame) -> list[str]:
-    """The columns of scores, in output order."""
-    return [str(name) for name in predictions if str(name).startswith(SCORE)]
 
 
 def dataset_hash(index: pd.DataFrame) -> str:
@@ -111,21 +91,13 @@ def dataset_hash(index: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def _json(path: Path) -> Json | None:
-    if not path.exists():
-        return None
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: not a report ({error}); `dvc repro` makes it anew") from error
+def _latency(path: Path) -> LatencyReport | None:
+    report = read_if_made(path, LatencyReport)
+    if report and report.shipped not in report.models:
+        wrong = f"no cost of {report.shipped}, which ships"
+        raise DataError(f"{path}: {wrong}; `dvc repro` makes it again")
+    return report
 
 
-def _table(path: Path) -> pd.DataFrame | None:
-    if not path.exists():
-        return None
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: not a table ({error}); `dvc repro` makes it anew") from error
+def _table(path: Path, columns: Iterable[str]) -> pd.DataFrame | None:
+    return read_table(path, columns) if path.exists() else None

@@ -1,16 +1,22 @@
-"""parity: parity.json -> the matrix of stages and runtimes, as the page shows it."""
+"""parity: parity.json and its gates -> the matrix of stages and runtimes, as the page shows it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pocketear.report.wording import SHARES, number
+from pocketear.contracts.names import LOGITS, SCORES
+from pocketear.contracts.parity import ParityCell, ParityReport
+from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.evaluation.wording import gate_text, number
 
-_REFERENCES = {"logits": "Keras", "scores": "Keras"}  # of any other stage: librosa
+_KERAS_STAGES = (LOGITS, SCORES)  # compared with Keras; every other stage with librosa
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One stage of one runtime. state: pass | fail | told (no limit) | absent | "" (a reference)"""
+    """One stage of one runtime. state: pass | fail | ungated | absent
+
+    text: the figure that its gate judges; note: every figure, with the worst clip
+    """
 
     text: str
     note: str
@@ -19,45 +25,48 @@ class Cell:
 
 @dataclass(frozen=True)
 class StageRow:
-    """One stage in every runtime, against its reference."""
+    """One stage in every runtime, against its reference; None where the runtime is that itself."""
 
     stage: str
     reference: str
-    cells: list[Cell]
+    cells: list[Cell | None]
 
 
-def matrix(parity: dict[str, Any], limits: dict[str, Any]) -> tuple[list[str], list[StageRow]]:
-    """limits: of params.gate, by name. returns: the runtimes, the stages in journey's order"""
-    entries = {(entry["runtime"], entry["stage"]): entry for entry in parity["entries"]}
+def matrix(parity: ParityReport, verdict: Verdict | None) -> tuple[list[str], list[StageRow]]:
+    """Returns the runtimes, and the stages in the order of processing.
+
+    verdict: says what passes; without one nothing is coloured
+    """
+    gates = {gate.name: gate for gate in verdict.gates} if verdict else {}
+    entries = {(entry.runtime, entry.stage): entry for entry in parity.entries}
     runtimes = list(dict.fromkeys(runtime for runtime, _ in entries))
     rows = [
         StageRow(
             stage,
-            _REFERENCES.get(stage, "librosa"),
-            [_cell(entries.get((runtime, stage)), limits) for runtime in runtimes],
+            "Keras" if stage in _KERAS_STAGES else "librosa",
+            [_cell(entries.get((runtime, stage)), gates) for runtime in runtimes],
         )
         for stage in dict.fromkeys(stage for _, stage in entries)
     ]
     return runtimes, rows
 
 
-def _cell(entry: dict[str, Any] | None, limits: dict[str, Any]) -> Cell:
+def _cell(entry: ParityCell | None, gates: Mapping[str, Gate]) -> Cell | None:
     if entry is None:
-        return Cell("", "", "")
-    if entry["absent"]:
-        return Cell("absent", entry["absent"], "fail" if entry["limits"] else "absent")
-    judged = dict(entry["limits"])
-    figure = next(iter(judged), "max_rel")
-    passed = all(entry[name] <= limits[limit] for name, limit in judged.items())
-    text = number(entry[figure], share=figure in SHARES)
-    text = f"{text} flips" if figure == "flips" else text
-    allowed = [f"{number(limits[limit], share=name in SHARES)}" for name, limit in judged.items()]
-    note = "; ".join(
-        [
-            *(f"at most {limit}" for limit in allowed),
-            f"largest error {number(entry['max_abs'])}, {number(entry['max_rel'])} relative",
-            f"SNR {entry['snr_db']:.0f} dB",
-            f"worst {entry['worst']}",
-        ]
-    )
-    return Cell(text, note, ("pass" if passed else "fail") if judged else "told")
+        return None
+    names = [f"{entry.runtime}.{entry.stage}.{figure}" for figure in entry.limits]
+    judged = [gates[name] for name in names if name in gates]
+    passed = all(gate.passed for gate in judged)
+    if entry.absent:
+        return Cell("absent", entry.absent, "absent" if passed else "fail")
+    texts = [gate_text(gate) for gate in judged]
+    value = texts[0].value if texts else number(entry.max_rel)
+    figures = [
+        *(f"limit {text.limit}" for text in texts),
+        f"largest error {number(entry.max_abs)}, {number(entry.max_rel)} relative",
+        f"SNR {number(entry.snr_db, 'dB')}",
+        f"worst {entry.worst}",
+    ]
+    state = ("pass" if passed else "fail") if judged else "ungated"
+    text = f"{value} flips" if "flips" in entry.limits and judged else value
+    return Cell(text, "; ".join(figures), state)

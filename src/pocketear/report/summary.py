@@ -6,12 +6,15 @@ It says only what verdict.json and the folders say, and when that is of an earli
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from pocketear.base.archive import sha256
 from pocketear.base.errors import DataError
-from pocketear.report.wording import SHARES, gate_name, number, size
+from pocketear.contracts.latency import TIMINGS, LatencyReport, Timings
+from pocketear.contracts.report_file import read_if_made
+from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.evaluation.wording import gate_text, number, plural, size
 
 _ARTEFACTS = (
     "models/litert/*.tflite",
@@ -24,6 +27,7 @@ _PLACES = (  # what to open, and what it is
     ("reports/validation/docs/index.html", "what Great Expectations says of the clips"),
     ("mlflow.db", "every run side by side: `mlflow ui --backend-store-uri sqlite:///mlflow.db`"),
 )
+_TIMED = {"ratio": "ratio_median"}  # a gate's figure -> its name among timings, if another
 
 
 def text(root: Path) -> str:
@@ -33,51 +37,66 @@ def text(root: Path) -> str:
 
 
 def _gates(root: Path) -> str:
-    path = root / "reports" / "verdict.json"
-    if not path.exists():
+    verdict = read_if_made(root / "reports" / "verdict.json", Verdict)
+    if verdict is None:
         return "no verdict: the run stopped before the gates; its error is above"
-    try:
-        verdict = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not a verdict ({error}); `dvc repro` makes it anew") from error
-    rows = [("gate", "limit", "value", ""), *_gate_rows(verdict["gates"])]
-    failed = len(verdict["reasons"])
-    word = f"refused by {failed} of {len(verdict['gates'])} gates" if failed else "accepted"
-    lines = [*aligned(rows), "", f"verdict: {word}"]
-    lines += [f"  {reason}" for reason in verdict["reasons"]]
+    rows = [("gate", "limit", "value", ""), *gate_rows(verdict.gates, _times(root))]
+    failed = f" by {len(verdict.reasons)} of {plural(len(verdict.gates), 'gate')}"
+    lines = [*aligned(rows), "", f"verdict: {verdict.word}{'' if verdict.accepted else failed}"]
+    lines += [f"  {reason}" for reason in verdict.reasons]
     if changed := outdated(root):
         lines.append(f"this verdict is of an earlier run: {', '.join(changed)} changed since")
     return "\n".join(lines)
 
 
-def _gate_rows(gates: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """Every gate that failed; of those that passed by one figure and limit, the closest to it."""
-    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+def gate_rows(gates: Sequence[Gate], times: Mapping[str, float]) -> Iterator[tuple[str, ...]]:
+    """Every gate that failed; of those that passed by one figure and limit, the closest to it.
+
+    times: gate -> what a stopwatch measured, of the file that the gates are about
+    """
+    alike: dict[tuple[object, ...], list[Gate]] = {}
     for place, gate in enumerate(gates):
-        figure = gate_name(gate["name"])[1]
-        key = (figure, gate["limit"]) if gate["passed"] else (place,)
+        key = (gate_text(gate).figure, gate.limit) if gate.passed else (place,)
         alike.setdefault(key, []).append(gate)
     for group in alike.values():
         closest = max(group, key=_share_of_limit)
-        subject, figure = gate_name(closest["name"])
-        name = f"{subject}: {figure}" if subject else figure
+        written = gate_text(closest)
+        name, value = written.name, written.value
         if len(group) > 1:
-            name = f"{figure}, closest of {len(group)}: {subject}"
-        yield name, *_limit_and_value(closest), "pass" if closest["passed"] else "FAIL"
+            name = f"{written.figure}, closest of {len(group)}: {written.subject}"
+        if closest.name in times:
+            value = number(times[closest.name], closest.unit)
+        yield name, written.limit, value, "pass" if closest.passed else "FAIL"
 
 
-def _share_of_limit(gate: dict[str, Any]) -> float:
+def _share_of_limit(gate: Gate) -> float:
     """How much of its limit a gate that passed has used up."""
-    value, limit = gate["value"], gate["limit"]
-    used, whole = (limit, value) if gate["sense"] == "at least" else (value, limit)
-    return float(used / whole) if whole else 0.0
+    if gate.value is None:
+        return 0.0
+    at_least = gate.sense == "at least"
+    used, whole = (gate.limit, gate.value) if at_least else (gate.value, gate.limit)
+    return used / whole if whole else 0.0
 
 
-def _limit_and_value(gate: dict[str, Any]) -> tuple[str, str]:
-    share = gate["name"].rpartition(".")[2] in SHARES
-    sign = "≥" if gate["sense"] == "at least" else "≤"
-    limit = f"{sign} {number(gate['limit'], gate['unit'], share=share)}"
-    return limit, number(gate["value"], gate["unit"], share=share)
+def _times(root: Path) -> dict[str, float]:
+    """Timed gate -> value, if the times are of the file that ships now."""
+    try:
+        timings = read_if_made(root / TIMINGS, Timings)
+        latency = read_if_made(root / "reports" / "latency.json", LatencyReport)
+    except DataError:  # no verdict needs them
+        return {}
+    if timings is None or latency is None:
+        return {}
+    shipped = root / "models" / "litert" / latency.shipped
+    if not shipped.is_file() or sha256(shipped.read_bytes()) != timings.sha256:
+        return {}
+    found = {}
+    for name in latency.timed:
+        provider, _, figure = name.partition(".")
+        value = timings.providers.get(provider, {}).get(_TIMED.get(figure, figure))
+        if isinstance(value, float):
+            found[name] = value
+    return found
 
 
 def outdated(root: Path) -> list[str]:

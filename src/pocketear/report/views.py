@@ -1,25 +1,37 @@
-"""views: findings -> what each section of the page shows. Nothing is judged here, only told."""
+"""views: findings -> what each section of the page shows. Nothing is judged here, only shown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from numpy.typing import NDArray
 
-from pocketear.evaluation.metrics import confusion
-from pocketear.report import charts
-from pocketear.report.findings import Findings, score_columns
-from pocketear.report.wording import SHARES, gate_name, number, plural, runner_name, size
+from pocketear.contracts.metrics import Alarms, Metrics
+from pocketear.contracts.names import SCORE_COLUMN, labels_of
+from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.evaluation.metrics import reliability
+from pocketear.evaluation.wording import gate_text, number, plural, runner_name, size
+from pocketear.report import charts, cost
+from pocketear.report.findings import Findings
+from pocketear.report.tables import count_pairs
 
 _TICK = 0.75  # where the limit of an `at most` gate stands on its bar
 _SET_ASIDE_SHOWN = 20
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A value against its limit. fill, tick: shares of the bar's width"""
+
+    fill: float
+    tick: float
+
+
+@dataclass(frozen=True)
 class GateRow:
-    """A gate as a row. fill, tick: shares of the bar's width."""
+    """A gate as a row. bar: None where there is no value to draw"""
 
     subject: str
     figure: str
@@ -27,8 +39,7 @@ class GateRow:
     value: str
     passed: bool
     reason: str
-    fill: float
-    tick: float
+    bar: Bar | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class RunnerRow:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """How well one label is heard."""
+    """How well one label is recognised. recall, precision: [0, 1]"""
 
     label: str
     clips: int
@@ -59,174 +70,174 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class Confusion:
-    """counts and shares of each true label: (true, predicted)."""
+    """counts: (true label, predicted label)"""
 
     labels: list[str]
-    rows: list[tuple[str, list[tuple[int, float]]]]
+    counts: NDArray[np.int64]
+
+    @property
+    def rows(self) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+        """True label -> count, and share of that label's clips, of each predicted label."""
+        totals = np.maximum(self.counts.sum(axis=1), 1)
+        for label, row, total in zip(self.labels, self.counts, totals, strict=True):
+            yield label, [(int(count), round(float(count / total), 3)) for count in row]
 
 
-def gate_rows(verdict: dict[str, Any]) -> list[GateRow]:
+def headline(found: Findings) -> str:
+    """The verdict in one sentence."""
+    verdict = found.verdict
+    if not verdict:
+        return "not judged: the run stopped before the gates"
+    count = len(verdict.gates)
+    if verdict.accepted:
+        return f"All {plural(count, 'gate')} passed."
+    return f"{len(verdict.reasons)} of {plural(count, 'gate')} failed."
+
+
+def tiles(found: Findings) -> list[tuple[str, str, str]]:
+    """The few figures that people ask for first: name, value, small print."""
+    made = []
+    android = found.shipped[0]
+    if own := found.metrics_of(android):
+        interval = f"95 % interval {_interval(own)} %"
+        clips = f"accuracy, {plural(own.clips, 'test clip')}"
+        worst, recall = _worst_label(own)
+        made += [
+            (clips, number(own.accuracy, share=True), interval),
+            ("worst label", number(recall, share=True), f"recall of {worst}"),
+        ]
+    if found.latency:
+        made.append(("on Android", size(found.latency.cost.bytes), runner_name(android)))
+        if costs := cost.tile(found.latency.cost):
+            made.append(costs)
+    return made
+
+
+def gate_rows(verdict: Verdict) -> list[GateRow]:
     """Failed gates first, else in the verdict's order."""
-    rows = [_gate_row(gate) for gate in verdict["gates"]]
-    return sorted(rows, key=lambda row: row.passed)
+    return [_gate_row(gate) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
 
 
-def _gate_row(gate: dict[str, Any]) -> GateRow:
-    share = gate["name"].rpartition(".")[2] in SHARES
-    subject, figure = gate_name(gate["name"])
-    limit, value = gate["limit"], gate["value"]
-    sign = "≥" if gate["sense"] == "at least" else "≤"
-    fill, tick = _bar(gate["sense"], limit, value)
+def _gate_row(gate: Gate) -> GateRow:
+    text = gate_text(gate)
     return GateRow(
-        subject,
-        figure,
-        f"{sign} {number(limit, gate['unit'], share=share)}",
-        number(value, gate["unit"], share=share),
-        gate["passed"],
-        gate["reason"],
-        fill,
-        tick,
+        text.subject, text.figure, text.limit, text.value, gate.passed, gate.reason, _bar(gate)
     )
 
 
-def _bar(sense: str, limit: float, value: float | None) -> tuple[float, float]:
+def _bar(gate: Gate) -> Bar | None:
     """An `at most` bar fills up to its tick; an `at least` bar must reach it."""
-    is_share = sense == "at least" and limit <= 1
-    full = 1.0 if is_share or limit <= 0 else limit / _TICK
-    fill = 0.0 if value is None else min(1.0, max(0.0, value / full))
-    return round(fill, 4), round(min(1.0, limit / full), 4)
+    if gate.value is None:
+        return None
+    is_share = gate.sense == "at least" and gate.limit <= 1
+    full = 1.0 if is_share or gate.limit <= 0 else gate.limit / _TICK
+    fill = min(1.0, max(0.0, gate.value / full))
+    return Bar(round(fill, 4), round(min(1.0, gate.limit / full), 4))
 
 
 def runner_rows(found: Findings) -> list[RunnerRow]:
     """Every runner that was evaluated, with its interval."""
-    metrics = found.metrics or {}
-    lowest = min((m["accuracy_low"] for m in metrics.values()), default=0.0)
+    metrics = dict(found.metrics.items()) if found.metrics else {}
     limit = found.params.gate.min_accuracy
+    lowest = min((own.accuracy_low for own in metrics.values()), default=limit)
     start = max(0.0, min(lowest, limit) - 0.05)
-    return [
-        RunnerRow(
-            runner_name(name),
-            name in found.shipped,
-            number(m["accuracy"], share=True),
-            f"{100 * m['accuracy_low']:.1f} to {100 * m['accuracy_high']:.1f}",
-            charts.whisker(m["accuracy_low"], m["accuracy"], m["accuracy_high"], start, limit),
-            f"{m['macro_f1']:.3f}",
-            _worst_label(m["recall"]),
-            number(m["calibration_error"], share=True),
-            size(m["bytes"]) if "bytes" in m else "",
-        )
-        for name, m in metrics.items()
-    ]
+    return [_runner_row(name, own, start, found) for name, own in metrics.items()]
 
 
-def _worst_label(recall: dict[str, float]) -> str:
-    label = min(recall, key=lambda name: recall[name])
-    return f"{number(recall[label], share=True)} {label}"
+def _runner_row(name: str, own: Metrics, start: float, found: Findings) -> RunnerRow:
+    worst, recall = _worst_label(own)
+    whisker = charts.accuracy_whisker(own, start, found.params.gate.min_accuracy)
+    return RunnerRow(
+        name=runner_name(name),
+        ships=name in found.shipped,
+        accuracy=number(own.accuracy, share=True),
+        interval=_interval(own),
+        picture=charts.svg(whisker, f"accuracy_{name}", f"95 % interval {_interval(own)} %"),
+        macro_f1=f"{own.macro_f1:.3f}",
+        worst=f"{number(recall, share=True)} {worst}",
+        calibration=number(own.calibration_error, share=True),
+        size=size(own.bytes),
+    )
+
+
+def _interval(metrics: Metrics) -> str:
+    return f"{100 * metrics.accuracy_low:.1f} to {100 * metrics.accuracy_high:.1f}"
+
+
+def _worst_label(metrics: Metrics) -> tuple[str, float]:
+    label = min(metrics.recall, key=lambda name: metrics.recall[name])
+    return label, metrics.recall[label]
 
 
 def confusion_of(table: pd.DataFrame, labels: list[str]) -> Confusion:
-    """Counts of true against predicted labels, with each row's shares."""
-    place = {label: i for i, label in enumerate(labels)}
-    truth, predicted = (
-        np.asarray(table[name].map(place), np.int64) for name in ("label", "predicted")
-    )
-    counts = confusion(truth, predicted, len(labels))
-    totals = np.maximum(counts.sum(axis=1), 1)
-    rows = [
-        (label, [(int(n), round(float(n / total), 3)) for n in row])
-        for label, row, total in zip(labels, counts, totals, strict=True)
-    ]
-    return Confusion(labels, rows)
+    """Counts of true against predicted labels. table: predictions of one runner"""
+    return Confusion(labels, count_pairs(table["label"], table["predicted"], labels))
 
 
-def label_rows(matrix: Confusion) -> list[LabelRow]:
+def label_rows(matrix: Confusion) -> Iterator[LabelRow]:
     """Recall, precision and the commonest mistake of every label."""
-    counts = np.asarray([[n for n, _ in row] for _, row in matrix.rows])
-    heard = np.maximum(counts.sum(axis=0), 1)
-    rows = []
+    true, predicted = matrix.counts.sum(axis=1), matrix.counts.sum(axis=0)
     for i, label in enumerate(matrix.labels):
-        others = counts[i].copy()
-        others[i] = 0
-        most = int(others.argmax())
-        rows.append(
-            LabelRow(
-                label,
-                int(counts[i].sum()),
-                float(counts[i, i] / max(1, counts[i].sum())),
-                float(counts[i, i] / heard[i]),
-                f"{matrix.labels[most]} ({others[most]})" if others[most] else "",
-            )
+        mistakes = matrix.counts[i].copy()
+        right, mistakes[i] = int(mistakes[i]), 0
+        most = int(mistakes.argmax())
+        yield LabelRow(
+            label,
+            int(true[i]),
+            right / max(1, int(true[i])),
+            right / max(1, int(predicted[i])),
+            f"{matrix.labels[most]} ({mistakes[most]})" if mistakes[most] else "",
         )
-    return rows
 
 
 def calibration(table: pd.DataFrame, bins: int) -> Markup:
-    """The reliability diagram of one runner, over the bins of the calibration error."""
-    confidence = table[score_columns(table)].max(axis=1)
-    right = (table["label"] == table["predicted"]).astype(float)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    grouped = pd.DataFrame({"confidence": confidence, "right": right}).groupby(place)
-    points = [
-        (float(one["confidence"].mean()), float(one["right"].mean()), len(one))
-        for _, one in grouped
-    ]
-    return charts.reliability(points)
-
-
-def training_curves(history: pd.DataFrame) -> Iterator[Markup]:
-    """Loss and accuracy by epoch, with the epoch of the lowest validation loss marked."""
-    epochs = history["epoch"].astype(float)
-    best = float(epochs.iloc[int(history["val_loss"].to_numpy().argmin())])
-    for name, top in (("loss", None), ("accuracy", 1.0)):
-        series = {
-            side: list(zip(epochs, history[column].astype(float), strict=True))
-            for side, column in (("training", name), ("validation", f"val_{name}"))
-            if column in history
-        }
-        values = [value for line in series.values() for _, value in line]
-        low = 0.0 if top is None else max(0.0, min(values) - 0.05)
-        y_range = (low, top if top is not None else float(np.percentile(values, 98)) * 1.05)
-        yield charts.lines(series, x_name="epoch", y_name=name, y_range=y_range, mark=best)
-
-
-def alarm_curves(alarms: pd.DataFrame) -> Markup:
-    """Misses against false alarms an hour, one line a label, from the highest threshold down."""
-    falling = alarms.dropna(subset=["misses"]).sort_values("threshold", ascending=False)
-    series = {
-        str(label): [
-            (false_alarms, 100 * misses)
-            for false_alarms, misses in rows[["false_alarms_per_hour", "misses"]].to_numpy(float)
-        ]
-        for label, rows in falling.groupby("label")
-    }
-    return charts.lines(
-        series,
-        x_name="false alarms an hour",
-        y_name="missed, %",
-        y_range=(0.0, 100.0),
-        mark=None,
+    """The reliability diagram of one runner. bins: params.evaluate.calibration_bins"""
+    columns = [SCORE_COLUMN + label for label in labels_of(map(str, table))]
+    confidence = table[columns].to_numpy(np.float32).max(axis=1)
+    correct = (table["label"] == table["predicted"]).to_numpy(bool)
+    curve = reliability(correct, confidence, bins=bins)
+    points = (
+        f"{plural(clips, 'clip')} of confidence {confidence:.2f}: {accuracy:.2f}"
+        for confidence, accuracy, clips in curve.itertuples(index=False)
+    )
+    return charts.svg(
+        charts.reliability(curve), "calibration", f"Accuracy by confidence. {'; '.join(points)}"
     )
 
 
-def alarms_told(metrics: dict[str, Any]) -> str:
-    """What the thresholds inside the file cost, in words; "" where it was not measured."""
-    alarms = metrics.get("alarms")
+def training_curves(history: pd.DataFrame) -> Iterator[Markup]:
+    """Loss and, where it was logged, accuracy by epoch."""
+    for name in ("loss", "accuracy"):
+        if name in history and len(history):
+            yield charts.svg(charts.training_curve(history, name), name, f"{name} by epoch")
+
+
+def alarm_curves(points: pd.DataFrame) -> Markup | None:
+    """Misses against false alarms, a line a label; None where no label sounds."""
+    if points["misses"].isna().all():
+        return None
+    title = "Share of sounds missed against false alarms per hour, by label"
+    return charts.svg(charts.alarm_curves(points), "alarms", title)
+
+
+def alarms_in_words(alarms: Alarms | None) -> str:
+    """What the thresholds in the file cost; "" where it was not measured."""
     if not alarms:
         return ""
-    told = [f"{number(share, share=True)} of {label}" for label, share in alarms["misses"].items()]
-    missed = f"With the thresholds inside the file, {', '.join(told) or 'nothing'} is missed"
-    high = alarms["false_alarms_per_hour_high"]
+    shares = [f"{number(share, share=True)} of {label}" for label, share in alarms.misses.items()]
+    missed = f"With the thresholds in the file, {', '.join(shares) or 'nothing'} is missed"
+    high = alarms.false_alarms_per_hour_high
     if high is None:
-        return f"{missed}; no sound here in which an alarm would be false."
-    count, minutes = plural(alarms["false_alarms"], "false alarm"), 60 * alarms["quiet_hours"]
+        return f"{missed}. There is no recording in which any alarm would be false."
+    count, minutes = plural(alarms.false_alarms, "false alarm"), 60 * alarms.quiet_hours
     return (
-        f"{missed}; {count} in {minutes:.1f} min of sound to ignore, "
-        f"so fewer than {number(high)} an hour with 95 % confidence."
+        f"{missed}, with {count} in {minutes:.1f} min of sound that should raise none: "
+        f"fewer than {number(high)} per hour with 95 % confidence."
     )
 
 
 def clip_counts(index: pd.DataFrame) -> list[tuple[str, list[int]]]:
-    """Clips of each label on each side, and together."""
+    """Clips of each label on each side, and in all."""
     sides = ["train", "val", "test"]
     counts = index.groupby(["label", "split"]).size().unstack(fill_value=0)
     counts = counts.reindex(columns=sides, fill_value=0)

@@ -1,4 +1,4 @@
-"""model_file: the card that travels inside a .tflite, so that nothing is typed twice on a phone.
+"""card: the card that travels inside a .tflite, so that nothing is typed twice on a phone.
 
 A .tflite carries two things besides its graph: a TFLITE_METADATA flatbuffer and, appended to the
 file, a stored zip with labels.txt. With both, MediaPipe's AudioClassifier opens it unchanged. The

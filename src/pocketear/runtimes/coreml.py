@@ -1,4 +1,4 @@
-"""mil: the ML Program inside an .mlpackage, evaluated with NumPy on any machine.
+"""coreml: the ML Program inside an .mlpackage, evaluated with NumPy on any machine.
 
 Core ML runs on Apple's systems only. What it runs is a program: a list of operations with their
 weights. This file reads that program back out of the package that ships and evaluates it, so that
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Scores, Waveform, WindowBatch
-from pocketear.base.errors import RunnerError
+from pocketear.base.errors import RunnerError, first_line
 from pocketear.frontend import numpy_fft
 from pocketear.params import FrontEndParams
 from pocketear.runtimes.card import CARD, card_from
@@ -107,7 +107,7 @@ def load_program(path: Path) -> Program:
         program = load(specification, specification.specificationVersion, str(path / _WEIGHTS))
     except Exception as error:
         raise RunnerError(
-            f"{path}: the program cannot be read: {_line(error)}; {_AGAIN}"
+            f"{path}: the program cannot be read: {first_line(error)}; {_AGAIN}"
         ) from error
     function = program.functions["main"]
     operations = tuple(_materialised(function.operations))
@@ -232,7 +232,9 @@ def _specification(path: Path) -> Any:
     try:
         specification = load_spec(str(path))
     except Exception as error:
-        raise RunnerError(f"{path}: not a whole .mlpackage: {_line(error)}; {_AGAIN}") from error
+        raise RunnerError(
+            f"{path}: not a whole .mlpackage: {first_line(error)}; {_AGAIN}"
+        ) from error
     kind = specification.WhichOneof("Type")
     if kind != "mlProgram":
         raise RunnerError(f"{path}: holds a {kind}, want an ML Program; {_AGAIN}")
@@ -268,7 +270,7 @@ def _run(path: Path, operation: Any) -> None:
         _hold_all(operation.outputs, own(operation) if own else operation.value_inference())
     except Exception as error:
         raise RunnerError(
-            f"{path}: {operation.op_type} {operation.name}: {_line(error)}"
+            f"{path}: {operation.op_type} {operation.name}: {first_line(error)}"
         ) from error
 
 
@@ -289,8 +291,3 @@ def _hold(variable: Any, value: Any) -> None:
     if isinstance(value, np.bool_):
         value = bool(value)  # coremltools hands it to NumPy as `keepdims`, which wants Python's
     variable._sym_val = SimpleNamespace(val=value)  # where value_inference looks
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

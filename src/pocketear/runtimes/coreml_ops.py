@@ -1,4 +1,4 @@
-"""mil_operations: the ML Program's operations that coremltools describes but cannot evaluate.
+"""coreml_ops: the ML Program's operations that coremltools describes but cannot evaluate.
 
 Each takes an operation as coremltools read it, its inputs' values set, and returns its value.
 Layouts are Core ML's: x is (n, channel, *size), a weight (out, in / groups, *kernel).

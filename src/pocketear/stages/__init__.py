@@ -4,8 +4,7 @@ import os
 import sys
 import warnings
 
-from pocketear.base.native_log import drop_chatter
-from pocketear.base.process import DEBUG
+from pocketear.base.process import DEBUG, drop_chatter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # its threads spin while they wait for each other, over matrices too small to share

@@ -1,7 +1,7 @@
 """export_coreml: the Keras model -> .mlpackage, waveform in and label probabilities out.
 
 With export.ios_front_end `accelerate` each takes features instead, and the Swift package computes
-them; the input's name, which is all that tells, is then mil.FEATURES.
+them; the input's name, which alone distinguishes them, is then coreml.FEATURES.
 
 Three variants of one ML Program: fp32; fp16, where the network counts in fp16; int8, which is fp16
 with the network's weights in eight bits. The front-end counts in fp32 in all of them, and its
@@ -23,15 +23,19 @@ from typing import Any
 import numpy as np
 
 from pocketear.base import process
+from pocketear.base.archive import read_folder
 from pocketear.base.errors import ExportError, RunnerError
-from pocketear.base.files import read_folder, replacing
+from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
+from pocketear.contracts.names import COREML_VARIANTS, FRONT_END, NORMALISE, ModelFiles
 from pocketear.params import load_params
 from pocketear.runtimes import coreml
 from pocketear.runtimes.card import CARD, ModelCard, card_from, card_json
+from pocketear.runtimes.keras import load_keras
 
 WAVEFORM, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
-_IN_FLOAT = ("front_end", "normalise")  # the layers that count in fp32
+_IN_FLOAT = (FRONT_END, NORMALISE)  # the layers that count in fp32
+_PRECISIONS = ("fp32", "fp16")  # int8 is made of fp16
 _DATA = "com.apple.CoreML"
 _ITEMS = {"model.mlmodel": "Specification", "weights": "Weights"}
 _DATE = "com.github.apple.coremltools.conversion_date"
@@ -41,7 +45,7 @@ def network(model: Any) -> Any:
     """The Keras model from its features on: (window, frame, coefficient) in, scores out."""
     import keras
 
-    return keras.Model(model.get_layer("front_end").output, model.output, name=model.name)
+    return keras.Model(model.get_layer(FRONT_END).output, model.output, name=model.name)
 
 
 def freeze(model: Any, name: str = WAVEFORM) -> Any:
@@ -152,22 +156,22 @@ def check_package(path: Path, window_length: int) -> None:
 
 def main(keras: Path, card: Path, out: Path) -> None:
     """Write NAME_fp32, NAME_fp16 and NAME_int8.mlpackage, with the card's contents inside."""
-    from pocketear.runtimes.runner import load_keras
-
-    told = card_from(card.read_text(encoding="utf-8"))
-    told = replace(told, made_from={**told.made_from, "export code": code_hash("export_coreml")})
-    whole = load_keras(keras / "model.keras")
+    model_card = card_from(card.read_text(encoding="utf-8"))
+    made_from = {**model_card.made_from, "export code": code_hash("stages/export_coreml.py")}
+    model_card = replace(model_card, made_from=made_from)
+    files = ModelFiles(keras.parent, model_card.name)
+    whole = load_keras(files.keras)
     in_model = load_params().export.ios_front_end == "in_model"
     frozen = freeze(whole) if in_model else freeze(network(whole), coreml.FEATURES)
-    models = {precision: convert(frozen, told.labels, precision) for precision in ("fp32", "fp16")}
+    models = {precision: convert(frozen, model_card.labels, precision) for precision in _PRECISIONS}
     models["int8"] = quantise(models["fp16"])
     with replacing(out) as fresh:
-        for variant, model in models.items():
-            files = package_files(model, replace(told, variant=variant))
-            path = fresh / f"{told.name}_{variant}.mlpackage"
-            write_package(files, path)
-            check_package(path, told.window_length)
-            print(f"export_coreml: {path.name}: {sum(map(len, files.values()))} bytes")
+        for variant in COREML_VARIANTS:
+            content = package_files(models[variant], replace(model_card, variant=variant))
+            path = fresh / files.coreml(variant).name
+            write_package(content, path)
+            check_package(path, model_card.window_length)
+            print(f"export_coreml: {path.name}: {sum(map(len, content.values()))} bytes")
 
 
 def _counts_in_float(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 The concrete function is frozen first, else LiteRT reads variables that were never written. Only
 builtin ops may ship. int8 quantises the network and leaves the front-end in float: in eight bits a
-power spectrum loses the quiet half of what it hears.
+power spectrum loses its quiet half.
 """
 
 import contextlib
@@ -16,10 +16,19 @@ from typing import Any
 import numpy as np
 
 from pocketear.base import process
-from pocketear.base.arrays import WindowBatch
+from pocketear.base.arrays import Runner, WindowBatch
 from pocketear.base.errors import ExportError
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
+from pocketear.contracts.names import (
+    FRONT_END,
+    LITERT_VARIANTS,
+    LOGITS,
+    NORMALISE,
+    SCORES,
+    WAVEFORM,
+    ModelFiles,
+)
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
@@ -27,14 +36,14 @@ from pocketear.listening import thresholds
 from pocketear.params import Params, load_params
 from pocketear.runtimes.card import ListenerSettings as Settings
 from pocketear.runtimes.card import card_for, card_json, settings_json, write_card
-from pocketear.runtimes.runner import Runner, litert_runner, load_keras
+from pocketear.runtimes.keras import load_keras
+from pocketear.runtimes.litert import litert_runner
 
 SIGNATURE = "serving_default"
-INPUT, OUTPUT = "waveform", "scores"
 _CALIBRATION_WINDOWS = 100
 # What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
 # the last layer, which costs nothing and where a score in steps of 1/256 would.
-_QUANTISED = r"^(?!.*(waveform|front_end|normalise|logits|scores)).*"
+_QUANTISED = f"^(?!.*({'|'.join((WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES))})).*"
 
 
 def convert(model: Any) -> bytes:
@@ -47,11 +56,11 @@ def convert(model: Any) -> bytes:
         convert_variables_to_constants_v2 as freeze,
     )
 
-    spec = [tf.TensorSpec((1, model.input_shape[1]), tf.float32, name=INPUT)]
+    spec = [tf.TensorSpec((1, model.input_shape[1]), tf.float32, name=WAVEFORM)]
     call = tf.function(lambda waveform: model(waveform, training=False), input_signature=spec)
     frozen = freeze(call.get_concrete_function())
     module = tf.Module()
-    module.run = tf.function(lambda waveform: {OUTPUT: frozen(waveform)[0]}, input_signature=spec)
+    module.run = tf.function(lambda waveform: {SCORES: frozen(waveform)[0]}, input_signature=spec)
     with tempfile.TemporaryDirectory() as folder:
         signatures = {SIGNATURE: module.run.get_concrete_function()}
         tf.saved_model.save(module, folder, signatures=signatures)
@@ -66,7 +75,7 @@ def convert(model: Any) -> bytes:
 
 
 def named(tflite: bytes) -> bytes:
-    """The same graph with its input and output called INPUT and OUTPUT, and every weight inside.
+    """The same graph with its input and output called WAVEFORM and SCORES, and every weight inside.
 
     The quantiser keeps weights behind the flatbuffer, where readers of the schema do not look.
     """
@@ -74,8 +83,8 @@ def named(tflite: bytes) -> bytes:
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))
     graph = model.subgraphs[0]
-    graph.tensors[graph.inputs[0]].name = INPUT
-    graph.tensors[graph.outputs[0]].name = OUTPUT
+    graph.tensors[graph.inputs[0]].name = WAVEFORM
+    graph.tensors[graph.outputs[0]].name = SCORES
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -94,7 +103,7 @@ def quantise(fp32: bytes, windows: WindowBatch) -> bytes:
         activation_num_bits=8,
         weight_num_bits=8,
     )
-    batches = [{INPUT: window[np.newaxis]} for window in windows]
+    batches = [{WAVEFORM: window[np.newaxis]} for window in windows]
     with contextlib.redirect_stderr(io.StringIO()):  # its bars, many a second in a log
         ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
         result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
@@ -133,19 +142,24 @@ def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: P
     return thresholds.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
 
 
-def made_from(keras: Path, features: Path) -> dict[str, str]:
+def made_from(files: ModelFiles, features: Path) -> dict[str, str]:
     """What the files were made from, by SHA-256."""
-    sources = {"dataset": features / "index.parquet", "weights": keras / "model.keras"}
+    sources = {"dataset": features / "index.parquet", "weights": files.keras}
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
-    training = (keras / "code.sha256").read_text().strip()
-    return {**hashes, "training code": training, "export code": code_hash("export_litert")}
+    training = files.training_code.read_text().strip()
+    return {
+        **hashes,
+        "training code": training,
+        "export code": code_hash("stages/export_litert.py"),
+    }
 
 
 def main(keras: Path, features: Path, out: Path) -> None:
     """Write NAME_fp32.tflite and NAME_int8.tflite with their cards inside, and card.json."""
     params, store = load_params(), open_store(features)
-    labels = read_labels(keras / "labels.txt")
-    fp32 = convert(load_keras(keras / "model.keras"))
+    files = ModelFiles(keras.parent, params.package.name)
+    labels = read_labels(files.labels)
+    fp32 = convert(load_keras(files.keras))
     windows = calibration_windows(store, params.frontend.window_length, params.seed)
     with replacing(out) as fresh:
         fresh.mkdir()
@@ -153,11 +167,12 @@ def main(keras: Path, features: Path, out: Path) -> None:
         bare.write_bytes(fp32)
         listener = settings_json(chosen_settings(bare, store, labels, params))
         bare.unlink()
-        card = card_for(params, labels, listener, "fp32", made_from(keras, features))
-        (fresh / "card.json").write_text(card_json(card), encoding="utf-8")
-        for variant, content in {"fp32": fp32, "int8": quantise(fp32, windows)}.items():
-            path = fresh / f"{card.name}_{variant}.tflite"
-            path.write_bytes(write_card(content, replace(card, variant=variant)))
+        card = card_for(params, labels, listener, "fp32", made_from(files, features))
+        (fresh / files.card.name).write_text(card_json(card), encoding="utf-8")
+        variants = {"fp32": fp32, "int8": quantise(fp32, windows)}
+        for variant in LITERT_VARIANTS:
+            path = fresh / files.litert(variant).name
+            path.write_bytes(write_card(variants[variant], replace(card, variant=variant)))
             print(f"export_litert: {path.name}: {path.stat().st_size} bytes")
     print(f"export_litert: thresholds {listener['thresholds']}")
 

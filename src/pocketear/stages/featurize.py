@@ -3,11 +3,10 @@
 Each clip is decoded and resampled once in its life, and its features computed once for each set
 of front-end parameters: both are cached by content outside DVC (clip_cache), and the store
 is written from there in the order of the clip table. The features are the reference: they give
-normalisation and drift their baseline and parity its oracle; training hears the waveforms.
+normalisation and drift their baseline and parity its oracle; training uses the waveforms.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,26 @@ import pandas as pd
 from pocketear.base import process
 from pocketear.base.arrays import Features
 from pocketear.base.files import replacing
+from pocketear.base.fingerprint import fingerprint
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
+from pocketear.contracts.normalisation import Normalisation
+from pocketear.contracts.report_file import write
 from pocketear.data.audio import from_int16
-from pocketear.data.cache import ArrayCache, array_cache, clip_key, decode, waveform_cache
+from pocketear.data.cache import (
+    ArrayCache,
+    array_cache,
+    clip_key,
+    decode,
+    decoding,
+    waveform_cache,
+)
 from pocketear.data.clips import read_clips
 from pocketear.data.workers import Cluster, Here, open_workers
 from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params
 
+_LIBRARIES = ("numpy", "scipy", "librosa")  # that make features
 _LEAST_SCALE = 1e-3  # a coefficient that never changes is not blown up
 
 
@@ -34,7 +44,8 @@ def feature_cache(params: FrontEndParams) -> ArrayCache:
     """The cache of features for just these parameters."""
     relevant = params.model_dump_json(exclude={"window_length"})
     digest = hashlib.sha256(relevant.encode()).hexdigest()[:16]
-    return array_cache(f"features-{digest}", "<f4")
+    made_by = f"{decoding()} {fingerprint('frontend/librosa_features.py', _LIBRARIES)}"
+    return array_cache(f"features/{digest}", "<f4", made_by)
 
 
 def features_of(
@@ -89,10 +100,10 @@ class Moments:
         self.mean = self.mean + delta * count / total
         self.count = total
 
-    def normalisation(self) -> dict[str, list[float]]:
-        """{"mean": …, "scale": …}, one value a coefficient."""
+    def normalisation(self) -> Normalisation:
+        """One mean and one scale a coefficient."""
         scale = np.maximum(np.sqrt(self.square / max(1, self.count)), _LEAST_SCALE)
-        return {"mean": self.mean.tolist(), "scale": scale.tolist()}
+        return Normalisation(mean=tuple(self.mean.tolist()), scale=tuple(scale.tolist()))
 
 
 def write_store(table: pd.DataFrame, folder: Path, params: FrontEndParams) -> None:
@@ -118,7 +129,7 @@ def write_store(table: pd.DataFrame, folder: Path, params: FrontEndParams) -> No
         frame=np.cumsum([0, *frames[:-1]]), frames=frames,
     )  # fmt: skip
     index.to_parquet(folder / "index.parquet", index=False, compression="zstd")
-    (folder / "normalisation.json").write_text(json.dumps(moments.normalisation(), indent=1) + "\n")
+    write(moments.normalisation(), folder / "normalisation.json")
 
 
 def main(clips: Path, out: Path) -> None:

@@ -23,16 +23,16 @@ from pocketear.base.errors import ClipError, DataError
 from pocketear.base.files import replacing
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
-from pocketear.data.cache import ArrayCache, decode, waveform_cache
+from pocketear.data.cache import decode, waveform_cache
 from pocketear.data.clips import COLUMNS, write_clips
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.row import Listing, Row
-from pocketear.data.workers import Cluster, Here, open_workers
+from pocketear.data.workers import open_workers
 from pocketear.params import DataParams, load_params
 
 _DIGITS = 6
 _NEAR = 0.85  # likeness of two labels from which one is taken for the other, misspelt
-_UNHEARD: dict[str, Any] = {
+_NOT_DECODED: dict[str, Any] = {
     name: {"str": "", "int64": 0, "float64": math.nan}[kind] for name, kind in COLUMNS.items()
 }
 
@@ -44,15 +44,17 @@ class HashedRow(Row):
     sha256: str = ""
 
 
-def list_clips(data: Path, made: Path, params: DataParams) -> Listing:
-    """The rows of the dataset, their labels and groups as the project writes them.
+def list_clips(made: Path, params: DataParams) -> Listing:
+    """The rows of the dataset at data.path, their labels and groups as the project writes them.
 
+    made: a folder for sounds that a recipe renders
     raises: DataError if the dataset is missing or cannot be read as data.source says
     """
+    data = params.path
     if not data.exists():
         raise DataError(
             f"{data}: not found; `dvc pull` fetches what DVC tracks, "
-            "else copy it there or mend data.path in params.yaml"
+            "else copy it there or correct data.path in params.yaml"
         )
     listing = SOURCES[params.source].read(data, made)
     return Listing([settle(row, params) for row in listing.rows], listing.notes)
@@ -91,33 +93,36 @@ def measure_all(rows: list[Row], sample_rate: int, name: Callable[[Path], str]) 
 
     with open_workers() as workers:
 
+        def decoded(row: HashedRow) -> dict[str, Any]:
+            return decode(row, waveforms, sample_rate, workers)
+
         def work(row: Row) -> dict[str, Any]:
-            return record(row, waveforms, sample_rate, hashed, name(row.path), workers)
+            return record(row, name(row.path), hashed, decoded)
 
         done = in_threads(work, rows, workers.threads)
-        records = list(track(done, len(rows), "clips heard"))
+        records = list(track(done, len(rows), "clips decoded"))
     table = pd.DataFrame(records, columns=list(COLUMNS))
     return table.sort_values(["path", "start", "end"], kind="stable", ignore_index=True)
 
 
 def record(
     row: Row,
-    waveforms: ArrayCache,
-    sample_rate: int,
-    hashed: Callable[[Path], str],
     name: str,
-    workers: Here | Cluster,
+    hashed: Callable[[Path], str],
+    decoded: Callable[[HashedRow], dict[str, Any]],
 ) -> dict[str, Any]:
-    """One row of the clip table; a file that cannot be read has its reason as `error`."""
-    known = {**_UNHEARD, **vars(row), "path": printable(name)}
+    """One row of the clip table; a file that cannot be read has its reason as `error`.
+
+    name: what the file is called in it; hashed: its SHA-256; decoded: what is measured of it
+    """
+    known = {**_NOT_DECODED, **vars(row), "path": printable(name)}
     known["group"] = row.group or f"file:{known['path']}"
     try:
         known["sha256"] = hashed(row.path)
         known["group"] = row.group or known["sha256"][:16]
         if known["path"] != name:  # nor could the decoders open it
             raise ClipError("its name is not UTF-8; rename it")
-        hashed_row = HashedRow(**vars(row), sha256=known["sha256"])
-        known |= rounded(decode(hashed_row, waveforms, sample_rate, workers))
+        known |= rounded(decoded(HashedRow(**vars(row), sha256=known["sha256"])))
     except ClipError as error:
         known["error"] = row.error or str(error).removeprefix(f"{row.path}: ")
     return known
@@ -144,7 +149,7 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ClipError(f"cannot be read ({error.strerror}); mend its permissions") from error
+        raise ClipError(f"cannot be read ({error.strerror}); correct its permissions") from error
 
 
 def printable(name: str) -> str:
@@ -152,7 +157,7 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def told(table: pd.DataFrame) -> str:
+def summary(table: pd.DataFrame) -> str:
     """What was found, in a line."""
     bad = int((table["error"] != "").sum())
     minutes = table["duration"].sum() / 60
@@ -161,17 +166,17 @@ def told(table: pd.DataFrame) -> str:
     return f"{len(table)} clips, {labels} labels, {minutes:.1f} minutes{aside}"
 
 
-def main(data: Path, out: Path) -> None:
-    """List the clips of the dataset and measure every one."""
+def main(out: Path) -> None:
+    """List the clips of data.path and measure every one."""
     params = load_params()
     with replacing(out) as fresh:
         fresh.mkdir()
-        listing = list_clips(data, fresh / "audio", params.data)
+        listing = list_clips(fresh / "audio", params.data)
         table = measure_all(
             listing.rows, params.frontend.sample_rate, lambda path: name_of(path, fresh, out)
         )
         write_clips(table, fresh / "clips.parquet")
-    print("\n".join(f"ingest: {line}" for line in (*listing.notes, told(table))))
+    print("\n".join(f"ingest: {line}" for line in (*listing.notes, summary(table))))
 
 
 def name_of(path: Path, fresh: Path, out: Path) -> str:

@@ -1,118 +1,166 @@
-"""latency: every exported .tflite -> what one window costs, here, on each phone class, on a phone.
+"""latency: every exported .tflite -> what one window costs on each phone class.
 
 Who measures is params.latency.providers. One that cannot measure here, or that a file defeats, is
-listed under `absent` with its reason, and the gate refuses what was not measured.
+listed under `absent` with its reason, and the gate refuses what was not measured. Instructions are
+the same in every run and are in latency.json; times are not, so there only whether they kept to
+their limit: the times themselves are printed, and written to .pocketear/timings.json for MLflow.
 """
 
-import json
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pocketear.base import process
 from pocketear.base.errors import PhoneError, RunnerError
-from pocketear.base.files import replacing
-from pocketear.params import Params, load_params
-from pocketear.phone import adb, macos
+from pocketear.contracts.latency import (
+    TIMINGS,
+    ClassCost,
+    LatencyReport,
+    ModelCost,
+    TimedLimit,
+    Timings,
+)
+from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.report_file import write
+from pocketear.params import GateParams, Params, load_params
+from pocketear.phone import devices
 from pocketear.phone.arm64 import class_cost
 from pocketear.phone.host import host_cost
 from pocketear.phone.setup import prepare
 from pocketear.runtimes.card import check_metadata, read_card
 
-LISTENING = "ms_per_listening_second"
-Provider = Callable[[Path], dict[str, Any]]
+Times = Mapping[str, float | str]
+Stopwatch = Callable[[Path], Times]
+ARM64, HOST = "arm64", "host"
+RATIO, LISTENING = "ratio_median", "ms_per_listening_second"
+NOT_ASKED = "it is not in latency.providers"
 
 
 def hop_seconds(params: Params) -> float:
-    """From one window that the listener hears to the next."""
+    """From one window of the listener to the next."""
     return params.listener.hop_length / params.frontend.sample_rate
 
 
-def host(params: Params) -> Provider:
+def host(params: Params) -> Stopwatch:
     """This machine's LiteRT, one thread, against a reference network."""
     return lambda model: host_cost(model, params.latency.repeats, hop_seconds(params))
 
 
-def arm64(params: Params) -> Provider:
-    """Exact instructions and estimated milliseconds of each phone class.
-
-    raises: PhoneError if what counts is absent
-    """
-    tools = prepare()
-    rate, hop = params.frontend.sample_rate, params.listener.hop_length
-    return lambda model: {
-        name: class_cost(model, name, rate, hop, tools) for name in params.latency.classes
-    }
-
-
-def connected_phone(params: Params) -> Provider:
+def connected_phone(params: Params) -> Stopwatch:
     """Milliseconds on the phone that adb sees.
 
     raises: PhoneError if there is none
     """
-    reason = adb.absent()
-    if reason:
-        raise PhoneError(reason)
+    devices.refuse_without_phone()
 
-    def cost(model: Path) -> dict[str, Any]:
-        found = adb.device_cost(model, hop_seconds(params))
-        return found | {LISTENING: found["paced_ms_median"] / hop_seconds(params)}
+    def cost(model: Path) -> Times:
+        found = devices.phone_cost(model, hop_seconds(params))
+        return found | {LISTENING: float(found["paced_ms_median"]) / hop_seconds(params)}
 
     return cost
 
 
-def core_ml(params: Params) -> Provider:
-    """Milliseconds of the .mlpackage of the same name on this Mac.
+def core_ml(params: Params) -> Stopwatch:
+    """Milliseconds of the .mlpackage that ships, on this Mac.
 
     raises: PhoneError anywhere else
     """
-    reason = macos.absent()
-    if reason:
-        raise PhoneError(reason)
-    folder, variant = "coreml", f"{params.package.name}_{params.export.ios}.mlpackage"
+    devices.refuse_without_mac()
 
-    def cost(model: Path) -> dict[str, Any]:
-        package = model.parent.parent / folder / variant
-        found = macos.core_ml_cost(package, params.latency.repeats)
-        warm = found["by_compute_units"]["all"]["warm_ms_median"]
-        return found | {LISTENING: warm / hop_seconds(params)}
+    def cost(model: Path) -> Times:
+        files = ModelFiles(model.parents[1], params.package.name)
+        found = devices.core_ml_cost(files.coreml(params.export.ios), params.latency.repeats)
+        return found | {LISTENING: float(found["all.warm_ms_median"]) / hop_seconds(params)}
 
     return cost
 
 
-PROVIDERS: dict[str, Callable[[Params], Provider]] = {
-    "host": host,
-    "arm64": arm64,
+STOPWATCHES: dict[str, Callable[[Params], Stopwatch]] = {
+    HOST: host,
     "adb": connected_phone,
     "macos": core_ml,
 }
 
 
-def measure(models: Path, params: Params) -> dict[str, Any]:
-    """What latency.json says. absent: a provider, or one of another file than ships -> why
+def counted(models: list[Path], params: Params) -> dict[Path, dict[str, ClassCost] | str]:
+    """Exact instructions and estimated milliseconds on each phone class; or why there are none."""
+    try:
+        if ARM64 not in params.latency.providers:
+            raise PhoneError(NOT_ASKED)
+        tools = prepare()
+    except PhoneError as error:
+        return {model: str(error) for model in models}
+    rate, hop = params.frontend.sample_rate, params.listener.hop_length
+
+    def cost(model: Path) -> dict[str, ClassCost] | str:
+        try:
+            refuse_other_rate(model, rate)
+            return {
+                name: class_cost(model, name, rate, hop, tools) for name in params.latency.classes
+            }
+        except (PhoneError, RunnerError) as error:
+            return str(error)
+
+    return {model: cost(model) for model in models}
+
+
+def timed(shipped: Path, params: Params) -> dict[str, Times | str]:
+    """What each stopwatch, and always this machine's, says of the file that ships; or why not."""
+    found: dict[str, Times | str] = {HOST: NOT_ASKED}
+    for name in (name for name in params.latency.providers if name in STOPWATCHES):
+        try:
+            stopwatch = STOPWATCHES[name](params)
+            refuse_other_rate(shipped, params.frontend.sample_rate)
+            found[name] = stopwatch(shipped)
+        except (PhoneError, RunnerError) as error:
+            found[name] = str(error)
+    return found
+
+
+def limits(times: Mapping[str, Times | str], p: GateParams) -> dict[str, TimedLimit]:
+    """Which times kept to their limit; one that was not measured did not."""
+    judged = {}
+    for name, own in times.items():
+        limit, figure, unit = p.max_device_ms, LISTENING, " ms"
+        if name == HOST:
+            limit, figure, unit = p.max_host_ratio, RATIO, ""
+        passed = not isinstance(own, str) and float(own[figure]) <= limit
+        called = f"{name}.{'ratio' if name == HOST else figure}"
+        judged[called] = TimedLimit(limit=limit, unit=unit, passed=passed)
+    return judged
+
+
+def measure(models: Path, params: Params) -> tuple[LatencyReport, Timings]:
+    """What latency.json says, and what the stopwatches said.
 
     raises: PhoneError if the file that ships is not in `models`
     """
-    shipped = f"{params.package.name}_{params.export.android}.tflite"
-    if not (models / shipped).is_file():
-        raise PhoneError(f"{models / shipped}: not found; `dvc repro` makes it")
-    present: dict[str, Provider] = {}
-    absent: dict[str, str] = {}
-    for chosen in params.latency.providers:
-        try:
-            present[chosen] = PROVIDERS[chosen](params)
-        except PhoneError as error:
-            absent[chosen] = str(error)
-    found: dict[str, Any] = {}
-    for model in sorted(models.glob("*.tflite")):
-        found[model.name] = {"file": model.name, "bytes": model.stat().st_size}
-        for name, provider in present.items():
-            try:
-                refuse_other_rate(model, params.frontend.sample_rate)
-                found[model.name][name] = provider(model)
-            except (PhoneError, RunnerError) as error:
-                absent[name if model.name == shipped else f"{name}, {model.name}"] = str(error)
-    return {"shipped": found[shipped], "models": found, "absent": absent}
+    shipped = ModelFiles(models.parent, params.package.name).litert(params.export.android)
+    if not shipped.is_file():
+        raise PhoneError(f"{shipped}: not found; `dvc repro` makes it")
+    costs = counted(sorted(models.glob("*.tflite")), params)
+    times = timed(shipped, params)
+    uncounted = {model: why for model, why in costs.items() if isinstance(why, str)}
+    report = LatencyReport(
+        shipped=shipped.name,
+        models={
+            model.name: ModelCost(
+                bytes=model.stat().st_size, arm64={} if isinstance(cost, str) else cost
+            )
+            for model, cost in costs.items()
+        },
+        timed=limits(times, params.gate),
+        absent={
+            **{
+                ARM64 if model == shipped else f"{ARM64}, {model.name}": why
+                for model, why in uncounted.items()
+            },
+            **{name: why for name, why in times.items() if isinstance(why, str)},
+        },
+    )
+    measured = {name: dict(own) for name, own in times.items() if not isinstance(own, str)}
+    digest = hashlib.sha256(shipped.read_bytes()).hexdigest()
+    return report, Timings(sha256=digest, providers=measured)
 
 
 def refuse_other_rate(model: Path, sample_rate: int) -> None:
@@ -127,30 +175,31 @@ def refuse_other_rate(model: Path, sample_rate: int) -> None:
         raise RunnerError(f"{model}: {made}, {wanted}; `dvc repro` makes it again")
 
 
-def summary(cost: dict[str, Any]) -> list[str]:
-    """One line a phone class, for the log."""
+def summary(report: LatencyReport, timings: Timings) -> list[str]:
+    """One line a phone class and a stopwatch, for the log."""
     lines = []
-    for name, one in cost.get("arm64", {}).items():
-        whole, heard = one["instructions_per_second"], one["instructions_per_listening_second"]
-        front_end = one["front_end_instructions_per_second"] / whole
+    for name, one in report.cost.arm64.items():
+        whole, listening = one.instructions_per_second, one.instructions_per_listening_second
+        front_end = one.front_end_instructions_per_second / whole
         lines.append(
-            f"{cost['file']} on {name}: {whole / 1e6:.2f} million instructions a second of audio "
-            f"({heard / 1e6:.2f} of listening, in overlapping windows), "
-            f"front-end {100 * front_end:.0f} %; estimated {one['estimate_ms_per_second']:.2g} ms "
-            f"({one['estimate_low']:.2g} to {one['estimate_high']:.2g})"
+            f"{report.shipped} on {name}: {whole / 1e6:.2f} million instructions a second of audio "
+            f"({listening / 1e6:.2f} of listening, in overlapping windows), "
+            f"front-end {100 * front_end:.0f} %; estimated {one.estimate_ms_per_second:.2g} ms "
+            f"({one.estimate_low:.2g} to {one.estimate_high:.2g})"
         )
-    return lines
+    for name, own in timings.providers.items():
+        times = (f"{key} {value:.4g}" for key, value in own.items() if not isinstance(value, str))
+        lines.append(f"{report.shipped}, {name}: {', '.join(times)}")
+    return [*lines, *(f"{name} absent: {reason}" for name, reason in report.absent.items())]
 
 
 def main(models: Path, out: Path) -> None:
     """Measure every .tflite of `models`."""
-    found = measure(models, load_params())
-    with replacing(out) as fresh:
-        fresh.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for line in summary(found["shipped"]):
+    report, timings = measure(models, load_params())
+    write(report, out)
+    write(timings, TIMINGS)
+    for line in summary(report, timings):
         print(f"latency: {line}")
-    for name, reason in found["absent"].items():
-        print(f"latency: {name} absent: {reason}")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,22 @@
 
 The AAR is made without Gradle: a zip of a manifest, the compiled Kotlin of mobile/android, and the
 model as an asset that is stored, not deflated, so that a phone maps it into memory. The same bytes
-for the same commit and data. Where no JDK or Maven is at hand the AAR holds no classes, and the
-stage says so.
+for the same commit and data. Without a JDK and Maven there is no package.
 
 source: the AAR format, https://developer.android.com/studio/projects/android-library
 """
 
 import hashlib
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from pocketear.base import process
-from pocketear.base.files import read_folder
+from pocketear.base.archive import read_folder
+from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.verdict import Verdict
 from pocketear.packaging import kotlin
-from pocketear.packaging.package import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.packaging.model_card import FILE, render
+from pocketear.packaging.package import accepted_verdict, write_package, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_card
 
@@ -30,15 +30,6 @@ DEPENDENCIES = (  # group, artifact, version, scope; as in mobile/android/build.
 )
 _ASSETS = "assets/pocketear"
 _METADATA = "META-INF/com/android/build/gradle/aar-metadata.properties"
-_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
-
-
-def compiled(sources: Path) -> tuple[bytes, str]:
-    """classes.jar, and why it is empty if it is."""
-    try:
-        return kotlin.classes_jar(sources), ""
-    except kotlin.ToolchainAbsent as error:
-        return _EMPTY_ZIP, f"classes.jar is empty: {error}"
 
 
 def aar_files(tflite: bytes, classes: bytes, sources: Path, p: PackageParams) -> dict[str, bytes]:
@@ -125,31 +116,31 @@ def maven_layout(aar: bytes, sources: bytes, p: PackageParams) -> dict[str, byte
 
 
 def package(
-    tflite: bytes, card: ModelCard, verdict: Mapping[str, object], sources: Path, p: PackageParams
-) -> tuple[dict[str, bytes], str]:
-    """Every file of build/android, and what is absent ("" if nothing)."""
-    classes, absent = compiled(sources)
-    content = aar_files(tflite, classes, sources, p)
+    tflite: bytes, card: ModelCard, verdict: Verdict, sources: Path, p: PackageParams
+) -> dict[str, bytes]:
+    """Every file of build/android.
+
+    raises: PackagingError if there is nothing to compile the Kotlin sources with
+    """
+    content = aar_files(tflite, kotlin.classes_jar(sources), sources, p)
     aar = zipped(content, stored={"classes.jar", f"{_ASSETS}/{p.name}.tflite"})
     kept = zipped(read_folder(sources / "src/main/kotlin"))
-    text = model_card(card, verdict, {f"{p.name}.tflite": tflite})
+    text = render(card, verdict, {f"{p.name}.tflite": tflite})
     files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p).items()}
     files |= {f"{artifact_id(p)}-{p.version}.aar": aar, FILE: text.encode()}
-    return files, absent
+    return files
 
 
 def main(verdict: Path, models: Path, out: Path) -> None:
     """Write the AAR and its Maven layout, if the verdict is accepted."""
     accepted = accepted_verdict(verdict)
     params = load_params()
-    tflite = models / "litert" / f"{params.package.name}_{params.export.android}.tflite"
+    tflite = ModelFiles(models, params.package.name).litert(params.export.android)
     card = read_card(tflite)
-    files, absent = package(tflite.read_bytes(), card, accepted, SOURCES, params.package)
+    files = package(tflite.read_bytes(), card, accepted, SOURCES, params.package)
     write_package(files, out)
     p = params.package
     print(f'package_android: implementation("{p.android_group}:{artifact_id(p)}:{p.version}")')
-    if absent:
-        print(f"package_android: {absent}", file=sys.stderr)
 
 
 if __name__ == "__main__":

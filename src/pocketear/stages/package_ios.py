@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from pocketear.base import process
+from pocketear.base.archive import read_folder
 from pocketear.base.errors import PackagingError
-from pocketear.base.files import read_folder
-from pocketear.packaging.package import FILE, accepted_verdict, model_card, write_package, zipped
+from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.verdict import Verdict
+from pocketear.packaging.model_card import FILE, render
+from pocketear.packaging.package import accepted_verdict, write_package, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_package_card
 
@@ -46,7 +49,7 @@ def _imports(name: str, content: bytes, module: str) -> bytes:
 def package(
     mlpackage: Mapping[str, bytes],
     card: ModelCard,
-    verdict: Mapping[str, object],
+    verdict: Verdict,
     swift: Mapping[str, bytes],
     p: PackageParams,
 ) -> dict[str, bytes]:
@@ -54,7 +57,7 @@ def package(
     model = f"{p.name}.mlpackage"
     folder = f"Sources/{p.ios_module}/Model"
     named = {f"{model}/{name}": content for name, content in mlpackage.items()}
-    text = model_card(card, verdict, named).encode()
+    text = render(card, verdict, named).encode()
     kept = {name: content for name, content in swift.items() if not name.endswith("/README.md")}
     files = {**kept, **{f"{folder}/{name}": content for name, content in named.items()}, FILE: text}
     inside = {f"{p.ios_module}/{name}": content for name, content in files.items()}
@@ -66,7 +69,7 @@ def main(verdict: Path, models: Path, out: Path) -> None:
     accepted = accepted_verdict(verdict)
     params = load_params()
     p = params.package
-    mlpackage = models / "coreml" / f"{p.name}_{params.export.ios}.mlpackage"
+    mlpackage = ModelFiles(models, p.name).coreml(params.export.ios)
     if not mlpackage.is_dir():
         raise PackagingError(f"{mlpackage}: not found; `dvc repro export_coreml` makes it")
     card = read_package_card(mlpackage)

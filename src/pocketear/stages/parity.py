@@ -6,9 +6,8 @@ real test clips and probes that break front-ends: digital silence, full-scale no
 impulse, a whisper.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 from pocketear.base import process
 from pocketear.base.arrays import FeatureBatch, WindowBatch
 from pocketear.base.errors import ParityError
-from pocketear.base.files import replacing
 from pocketear.base.progress import track
+from pocketear.contracts.names import KERAS, LOGITS, NORMALISE, SCORES, ModelFiles
+from pocketear.contracts.parity import ParityCell, ParityReport
+from pocketear.contracts.report_file import write
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.evaluation.numeric_error import (
@@ -32,11 +33,11 @@ from pocketear.evaluation.numeric_error import (
 from pocketear.frontend import layer, numpy_fft
 from pocketear.frontend.librosa_features import mel_matrix, reference_frames, reference_steps
 from pocketear.params import FrontEndParams, Params, load_params
-from pocketear.runtimes.runner import FEATURES, LOGITS, open_runner, open_tensor_runner
+from pocketear.runtimes.runner import open_runner
+from pocketear.runtimes.tensors import open_tensor_runner
 
-FRONT_END = ("frames", "power", "mel", "features")
-NETWORK = ("logits", "scores")
-REFERENCE = "keras"  # of the network's stages; the front-end's is librosa
+FRONT_END = ("frames", "power", "mel", "features")  # held against librosa
+NETWORK = (LOGITS, SCORES)
 ROUNDED = ("coreml_fp16", "coreml_int8")  # give the network its features in fp16
 # figure -> the limit of params.gate that judges it
 _FRONT_END_LIMIT = {"max_rel": "max_front_end_error"}
@@ -51,26 +52,6 @@ _LIMITS: dict[tuple[str, str], dict[str, str]] = {
     ("coreml_int8", "scores"): {"flips": "max_flips"},
 }
 Steps = Mapping[str, FeatureBatch]  # stage -> (window, …)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell of the matrix. Figures are None where they cannot be told; `absent` says why.
-
-    max_abs: in the stage's own unit (features: dB or nepers); max_rel: see `relative_error`
-    flips: share of real clips with another label than the reference's; of scores only
-    limits: figure -> the limit of params.gate that judges it
-    """
-
-    runtime: str
-    stage: str
-    limits: dict[str, str]
-    max_abs: float | None = None
-    max_rel: float | None = None
-    snr_db: float | None = None
-    flips: float | None = None
-    worst: str = ""
-    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +84,7 @@ def librosas(windows: WindowBatch, p: FrontEndParams) -> Expected:
     ]
     steps = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
     whole = steps["power"].sum(axis=-1, keepdims=True)
-    return Expected({**steps, "power": steps["power"][..., layer.heard_bins(p)]}, whole)
+    return Expected({**steps, "power": steps["power"][..., layer.used_bins(p)]}, whole)
 
 
 def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) -> Steps:
@@ -114,16 +95,16 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
     tensors = open_tensor_runner(path)(windows)
     if numpy_fft.FRAMES in tensors:  # computed outside the graph
         steps = {step: tensors[step] for step in (numpy_fft.FRAMES, numpy_fft.MEL)}
-        steps[numpy_fft.POWER] = tensors[numpy_fft.POWER][..., layer.heard_bins(p)]
+        steps[numpy_fft.POWER] = tensors[numpy_fft.POWER][..., layer.used_bins(p)]
     else:
         scopes = {scope: tensors[scope] for scope in layer.SCOPES if scope in tensors}
         steps = layer.in_librosas_layout(scopes, p)
-    if FEATURES in tensors:
+    if NORMALISE in tensors:
         shape = (len(windows), layer.n_frames(p), layer.n_coefficients(p))
-        steps["features"] = tensors[FEATURES].reshape(shape) * store.scale + store.mean
+        steps["features"] = tensors[NORMALISE].reshape(shape) * store.scale + store.mean
     if LOGITS in tensors:
-        steps["logits"] = tensors[LOGITS].reshape(len(windows), -1)
-    return {**steps, "scores": open_runner(path)(windows)}
+        steps[LOGITS] = tensors[LOGITS].reshape(len(windows), -1)
+    return {**steps, SCORES: open_runner(path)(windows)}
 
 
 def relative_error(
@@ -145,12 +126,12 @@ def relative_error(
 
 
 def compare(
-    cell: Entry,
+    cell: ParityCell,
     values: FeatureBatch,
     expected: FeatureBatch,
     relative: NDArray[np.float64],
     names: list[str],
-) -> Entry:
+) -> ParityCell:
     """Fill in one cell; arrays have windows first.
 
     raises: ParityError if shapes differ, or a value is not finite
@@ -161,14 +142,14 @@ def compare(
     if not np.isfinite(values).all():
         bad = names[int(np.argmin(np.isfinite(values).reshape(len(values), -1).all(axis=1)))]
         raise ParityError(f"{where} is NaN or infinite on {bad}")
-    return replace(
-        cell,
-        max_abs=float(np.abs(values.astype(np.float64) - expected).max()),
-        max_rel=float(relative.max()),
-        snr_db=round(snr_db(values, expected), 2),
-        flips=flips(values, expected, names) if cell.stage == "scores" else None,
-        worst=names[int(relative.reshape(len(values), -1).max(axis=1).argmax())],
-    )
+    figures = {
+        "max_abs": float(np.abs(values.astype(np.float64) - expected).max()),
+        "max_rel": float(relative.max()),
+        "snr_db": round(snr_db(values, expected), 2),
+        "flips": flips(values, expected, names) if cell.stage == SCORES else None,
+        "worst": names[int(relative.reshape(len(values), -1).max(axis=1).argmax())],
+    }
+    return cell.model_copy(update=figures)
 
 
 def flips(scores: FeatureBatch, expected: FeatureBatch, names: list[str]) -> float:
@@ -187,43 +168,32 @@ def limits(runtime: str, stage: str) -> dict[str, str]:
 
 def row(
     runtime: str, steps: Steps, expected: Expected, names: list[str], p: FrontEndParams
-) -> Iterator[Entry]:
+) -> Iterator[ParityCell]:
     """All cells of a runtime."""
     for stage in (*FRONT_END, *NETWORK):
-        cell = Entry(runtime, stage, limits(runtime, stage))
+        cell = ParityCell(runtime=runtime, stage=stage, limits=limits(runtime, stage))
         if stage not in steps:
             reason = f"the file computes no float tensor named after {stage}"
-            yield replace(cell, absent=f"{reason}; its converter joined it with another")
-        elif runtime != REFERENCE or stage in FRONT_END:
+            joined = f"{reason}; its converter joined it with another"
+            yield cell.model_copy(update={"absent": joined})
+        elif runtime != KERAS or stage in FRONT_END:
             relative = relative_error(stage, steps[stage], expected, p)
             yield compare(cell, steps[stage], expected.steps[stage], relative, names)
 
 
 def matrix(
     files: Mapping[str, Path], names: list[str], windows: WindowBatch, store: Store, params: Params
-) -> Iterator[Entry]:
+) -> Iterator[ParityCell]:
     """Every cell. files: runtime -> its file, Keras's among them"""
     p = params.frontend
     expected = librosas(windows, p)
-    network = steps_of(files[REFERENCE], windows, store, p)
+    network = steps_of(files[KERAS], windows, store, p)
     expected = replace(
         expected, steps={**expected.steps, **{stage: network[stage] for stage in NETWORK}}
     )
     for runtime, path in track(files.items(), len(files), "parity"):
-        steps = network if runtime == REFERENCE else steps_of(path, windows, store, p)
+        steps = network if runtime == KERAS else steps_of(path, windows, store, p)
         yield from row(runtime, steps, expected, names, p)
-
-
-def model_files(models: Path, name: str) -> dict[str, Path]:
-    """Runtime -> file, for all that is exported."""
-    return {
-        REFERENCE: models / "keras" / "model.keras",
-        **{f"litert_{v}": models / "litert" / f"{name}_{v}.tflite" for v in ("fp32", "int8")},
-        **{
-            f"coreml_{v}": models / "coreml" / f"{name}_{v}.mlpackage"
-            for v in ("fp32", "fp16", "int8")
-        },
-    }
 
 
 def main(features: Path, models: Path, out: Path) -> None:
@@ -231,14 +201,12 @@ def main(features: Path, models: Path, out: Path) -> None:
     params = load_params()
     store = open_store(features)
     names, windows = chosen_windows(store, params)
-    files = model_files(models, params.package.name)
-    entries = list(matrix(files, names, windows, store, params))
-    report = {"windows": names, "entries": [asdict(entry) for entry in entries]}
-    with replacing(out) as fresh:
-        fresh.write_text(json.dumps(report, indent=2) + "\n")
-    for entry in entries:
-        told = entry.absent or f"max {entry.max_abs:.2g}, {entry.max_rel:.2g} relative"
-        print(f"parity: {entry.runtime} {entry.stage}: {told}; worst {entry.worst or 'not known'}")
+    files = ModelFiles(models, params.package.name).by_runner()
+    cells = tuple(matrix(files, names, windows, store, params))
+    write(ParityReport(windows=tuple(names), entries=cells), out)
+    for cell in cells:
+        found = cell.absent or f"max {cell.max_abs:.2g}, {cell.max_rel:.2g} relative"
+        print(f"parity: {cell.runtime} {cell.stage}: {found}; worst {cell.worst or 'not known'}")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def check(table: pd.DataFrame) -> None:
         if (sides > 1).any():
             name = sides.idxmax()
             path = table.loc[table[column] == name, "path"].iloc[0]
-            raise DataError(f"{path}: {column} {name} is on two sides of the split; mend the table")
+            raise DataError(f"{path}: {column} {name} is on two sides of the split; fix the table")
     counts = table.groupby(["label", "split"]).size().unstack(fill_value=0)
     for side in SPLITS:
         lacking = [str(label) for label in counts.index if counts.get(side, counts * 0)[label] == 0]

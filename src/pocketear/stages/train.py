@@ -1,6 +1,6 @@
 """train: waveforms and labels -> the Keras model, its labels, and how training went.
 
-Augmentation works on waveforms, and what it makes is heard through the model's own front-end; only
+Augmentation works on waveforms, and its result goes through the model's own front-end; only
 the network behind it is fitted, so no gradient is taken through the front-end. Clips come from the
 memory-mapped store as they are needed, drawn in one thread beside the training. A batch depends on
 seed, epoch and number alone: two runs on one kind of processor give the same bytes.
@@ -32,8 +32,8 @@ from pocketear.data.windows import cut_windows
 from pocketear.experiments import runs
 from pocketear.params import AugmentParams, TrainParams, load_params
 from pocketear.training import augment
-from pocketear.training import network as network_
 from pocketear.training.distribution import Update, is_chief, open_strategy, updater
+from pocketear.training.network import build, multiply_adds, save
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises
@@ -72,6 +72,15 @@ def side_of(store: Store, split: str, labels: tuple[str, ...]) -> Side:
     return Side(store, rows, np.eye(len(labels), dtype=np.float32)[number])
 
 
+@dataclass(frozen=True)
+class TrainingSide:
+    """The training side, and by what its batches are drawn, besides epoch and number."""
+
+    clips: Side
+    changes: AugmentParams
+    seed: int
+
+
 def make_repeatable(seed: int) -> None:
     """Seed all that is random, refuse what is not deterministic; before TensorFlow computes."""
     import keras
@@ -83,23 +92,17 @@ def make_repeatable(seed: int) -> None:
 
 
 def fit(
-    whole: Any,
-    train: Side,
-    val: Side,
-    params: TrainParams,
-    changes: AugmentParams,
-    seed: int,
-    on_epoch: OnEpoch,
+    whole: Any, train: TrainingSide, val: Side, params: TrainParams, on_epoch: OnEpoch
 ) -> pd.DataFrame:
     """Fit the network of `whole`, a model made by model.build, in place.
 
     Where the validation loss has not fallen for `params.patience` epochs, it stops and goes back to
     the best of them; at the end of the schedule it keeps the last weights.
-    returns: one row an epoch, the same as `on_epoch` is told
+    returns: one row an epoch, as `on_epoch` gets it
     raises: ParamsError if the loss is no longer a number
     """
-    ears, network = _in_two(whole)
-    steps = math.ceil(len(train) / params.batch_size)
+    extractor, network = _in_two(whole)
+    steps = math.ceil(len(train.clips) / params.batch_size)
     strategy = whole.distribute_strategy  # in whose scope it was built
     with strategy.scope():
         network.compile(
@@ -108,14 +111,14 @@ def fit(
             metrics=["accuracy"],
         )
     update = updater(network, strategy)
-    heard = _hear(ears, val, whole.input_shape[1])
+    val_features = _val_features(extractor, val, whole.input_shape[1])
     rows: list[dict[str, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
-    with closing(_batches(ears, train, params, changes, seed)) as batches:
+    with closing(_batches(extractor, train, steps, params.epochs)) as batches:
         for epoch in range(1, params.epochs + 1):
             row = _one_epoch(update, islice(batches, steps))
             row["learning_rate"] = float(network.optimizer.learning_rate)
-            row |= _judge(network, heard, val.targets)
+            row |= _judge(network, val_features, val.targets)
             if not math.isfinite(row["loss"] + row["val_loss"]):
                 raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
             rows.append(row)
@@ -131,9 +134,9 @@ def fit(
 def write_model(whole: Any, labels: tuple[str, ...], folder: Path) -> None:
     """Write model.keras, labels.txt and the hash of the code that made them to a new folder."""
     folder.mkdir()
-    network_.save(whole, folder / "model.keras")
+    save(whole, folder / "model.keras")
     write_labels(labels, folder / "labels.txt")
-    (folder / "code.sha256").write_text(code_hash("train") + "\n")
+    (folder / "code.sha256").write_text(code_hash("stages/train.py") + "\n")
 
 
 def write_report(history: pd.DataFrame, folder: Path) -> None:
@@ -167,28 +170,28 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
     return optimizer
 
 
-def _hear(ears: Any, clips: Side, length: int) -> list[FeatureBatch]:
+def _val_features(extractor: Any, clips: Side, length: int) -> list[FeatureBatch]:
     """The windows of each clip, side by side, through the front-end."""
     return [
-        ears.predict_on_batch(cut_windows(clips.waveform(clip), length, length))
+        extractor.predict_on_batch(cut_windows(clips.waveform(clip), length, length))
         for clip in range(len(clips))
     ]
 
 
 def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -> dict[str, float]:
     """Update the network. returns: loss and accuracy over the epoch"""
-    told, sizes = [], []
+    figures, sizes = [], []
     for features, targets in batches:
-        told.append(update(features, targets))
+        figures.append(update(features, targets))
         sizes.append(len(targets))
-    loss, accuracy = np.average(told, axis=0, weights=sizes)
+    loss, accuracy = np.average(figures, axis=0, weights=sizes)
     return {"loss": float(loss), "accuracy": float(accuracy)}
 
 
-def _judge(network: Any, heard: list[FeatureBatch], targets: Scores) -> dict[str, float]:
+def _judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str, float]:
     """Loss and accuracy of clips, whose scores are the mean of their windows' scores."""
-    windows = network.predict(np.concatenate(heard), batch_size=_AT_ONCE, verbose=0)
-    ends = np.cumsum([len(clip) for clip in heard])[:-1]
+    windows = network.predict(np.concatenate(clips), batch_size=_AT_ONCE, verbose=0)
+    ends = np.cumsum([len(clip) for clip in clips])[:-1]
     scores = np.stack([clip.mean(axis=0) for clip in np.split(windows, ends)])
     of_truth = np.maximum((scores * targets).sum(axis=1), _LEAST_SCORE)
     right = scores.argmax(axis=1) == targets.argmax(axis=1)
@@ -196,27 +199,24 @@ def _judge(network: Any, heard: list[FeatureBatch], targets: Scores) -> dict[str
 
 
 def _batches(
-    ears: Any, train: Side, params: TrainParams, changes: AugmentParams, seed: int
+    extractor: Any, train: TrainingSide, steps: int, epochs: int
 ) -> Generator[tuple[FeatureBatch, Scores]]:
-    """Every batch of every epoch, in order, drawn ahead in one thread."""
-    length = ears.input_shape[1]
-    steps = math.ceil(len(train) / params.batch_size)
+    """Every batch of every epoch, in order, drawn ahead in one thread. steps: batches an epoch"""
+    clips, seed, length = train.clips, train.seed, extractor.input_shape[1]
 
     def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:
         epoch, step = turn
-        order = np.random.default_rng([seed, epoch]).permutation(len(train))
-        clips = np.array_split(order, steps)[step]
+        order = np.random.default_rng([seed, epoch]).permutation(len(clips))
+        chosen = np.array_split(order, steps)[step]
         rng = np.random.default_rng([seed, epoch, step])
-        windows, targets = augment.draw_batch(
-            train.waveform, clips, train.targets, changes, length, rng
-        )
-        return ears.predict_on_batch(windows), targets
+        windows, targets = augment.draw_batch(clips, chosen, train.changes, length, rng)
+        return extractor.predict_on_batch(windows), targets
 
-    turns = [(epoch, step) for epoch in range(params.epochs) for step in range(steps)]
+    turns = [(epoch, step) for epoch in range(epochs) for step in range(steps)]
     yield from in_threads(draw, turns, workers=1)
 
 
-def tell(epochs: int) -> OnEpoch:
+def print_epoch(epochs: int) -> OnEpoch:
     """A line on standard error after each epoch."""
     began = time.monotonic()
 
@@ -231,7 +231,7 @@ def tell(epochs: int) -> OnEpoch:
 def summary(whole: Any, history: pd.DataFrame) -> str:
     """What was made, in a line."""
     weights = sum(math.prod(weight.shape) for weight in whole.trainable_variables)
-    millions = network_.multiply_adds(whole) / 1e6
+    millions = multiply_adds(whole) / 1e6
     size = f"{weights} parameters, {millions:.1f} million multiply-adds a window"
     return f"{len(history)} epochs; {size}"
 
@@ -243,25 +243,25 @@ def main(features: Path, out: Path, report: Path) -> None:
     strategy = open_strategy(params.train.strategy)
     store = open_store(features)
     labels = known_labels(store.index, params.data.labels)
-    train, val = (side_of(store, split, labels) for split in ("train", "val"))
-    constants = network_.Normalisation(store.mean, store.scale)
+    train = TrainingSide(side_of(store, "train", labels), params.augment, params.seed)
+    val = side_of(store, "val", labels)
     with strategy.scope():
-        whole = network_.build(
-            params.frontend, params.model, labels, constants,
+        whole = build(
+            params.frontend, params.model, labels, store.normalisation,
             synchronized=strategy.num_replicas_in_sync > 1,
         )  # fmt: skip
-    tell_line = tell(params.train.epochs)
+    print_line = print_epoch(params.train.epochs)
     if not is_chief(strategy):
-        fit(whole, train, val, params.train, params.augment, params.seed, tell_line)
+        fit(whole, train, val, params.train, print_line)
         print("train: done; the first worker of TF_CONFIG writes the model")
         return
     with runs.training_run(params, features) as run:
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
-            tell_line(epoch, row)
+            print_line(epoch, row)
             run.on_epoch(epoch, row)
 
-        history = fit(whole, train, val, params.train, params.augment, params.seed, on_epoch)
+        history = fit(whole, train, val, params.train, on_epoch)
         with replacing(out) as fresh:
             write_model(whole, labels, fresh)
         with replacing(report) as fresh:

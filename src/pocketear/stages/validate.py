@@ -4,11 +4,11 @@ Two suites of Great Expectations. `clips` judges each row: what it refuses is se
 reason. `dataset` judges what is left as a whole: what it refuses stops the pipeline.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ import pandas as pd
 from pocketear.base import process
 from pocketear.base.errors import DataError
 from pocketear.base.files import replacing
+from pocketear.contracts.report_file import write
+from pocketear.contracts.validation import Validation
 from pocketear.data.clips import known_labels, read_clips, write_clips
 from pocketear.data.data_docs import make_offline
 from pocketear.params import ValidationParams, load_params
 
+_NO_TIME = datetime(1980, 1, 1, tzinfo=UTC)
 _NAMED = 5  # clips named in an error line; the rest are in set_aside.csv
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A bound on a column of the clip table. reason: what to tell of a row that breaks it."""
+    """A bound on a column of the clip table. reason: why a row that breaks it is set aside."""
 
     column: str
     low: float | None
@@ -43,11 +46,11 @@ class Verdict:
 
 
 def clip_rules(params: ValidationParams) -> list[Rule]:
-    """What each clip must be; of several broken rules, the first is the reason that is told."""
+    """What each clip must be; of several broken rules, the first is the reason given."""
     p = params
     return [
         Rule("undecodable", None, 0, "{error}"),
-        Rule("unlabelled", None, 0, "its label is not in data.labels; mend the label, or list it"),
+        Rule("unlabelled", None, 0, "its label is not in data.labels; fix it, or list it"),
         Rule("duration", p.min_seconds, p.max_seconds, "lasts {value:.3g} s, want {low} to {high}"),
         Rule(
             "sample_rate", p.min_sample_rate, p.max_sample_rate,
@@ -116,7 +119,7 @@ def dataset_rules() -> list[Rule]:
     leak = "{path} and others: "
     return [
         Rule("folds_of_sound", None, 1, leak + "the same recording is in two folds; keep one"),
-        Rule("groups_of_sound", None, 1, leak + "the same recording is in two groups; mend group"),
+        Rule("groups_of_sound", None, 1, leak + "the same recording is in two groups; keep one"),
         Rule("folds_of_group", None, 1, leak + "a group is in two folds; give it one fold"),
     ]
 
@@ -178,6 +181,7 @@ def judge(
     """Run one suite over the table, add it to the Data Docs, and collect who broke which rule."""
     import great_expectations as gx
     from great_expectations.checkpoint import UpdateDataDocsAction
+    from great_expectations.core.run_identifier import RunIdentifier
 
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
     suite = context.suites.add(gx.ExpectationSuite(name, expectations=[*expect(rules), *more]))
@@ -192,7 +196,11 @@ def judge(
         actions=[UpdateDataDocsAction(name="docs", site_names=["docs"])],
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["row"]},
     )
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
+    outcome = context.checkpoints.add(checkpoint).run(
+        batch_parameters={"dataframe": table},
+        # the same clips give the same pages: no time in them, nor in their names
+        run_id=RunIdentifier(run_name=name, run_time=_NO_TIME),
+    )
     (result,) = outcome.run_results.values()
     by_column = {rule.column: rule for rule in rules}
     offenders = [
@@ -240,22 +248,24 @@ def validate(
 
 def named(aside: pd.DataFrame) -> str:
     """The first few clips that are set aside, with their reasons."""
-    told = [
-        row.reason if row.reason.startswith(row.path) else f"{row.path}: {row.reason}"
-        for row in aside.head(_NAMED).itertuples()
+    first = aside.head(_NAMED)
+    lines = [
+        reason if reason.startswith(path) else f"{path}: {reason}"
+        for path, reason in zip(first["path"].map(str), first["reason"].map(str), strict=True)
     ]
-    return "; ".join(told) + (f"; and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
+    return "; ".join(lines) + (f"; and {len(aside) - _NAMED} more" if len(aside) > _NAMED else "")
 
 
-def summary(kept: pd.DataFrame, aside: pd.DataFrame, problems: list[str]) -> dict[str, Any]:
+def summary(kept: pd.DataFrame, aside: pd.DataFrame, problems: list[str]) -> Validation:
     """What validation.json says."""
-    return {
-        "usable": len(kept),
-        "set_aside": len(aside),
-        "labels": {str(k): int(v) for k, v in kept["label"].value_counts().sort_index().items()},
-        "seconds": round(float(kept["duration"].sum()), 3),
-        "problems": problems,
-    }
+    counts = kept["label"].value_counts().sort_index()
+    return Validation(
+        usable=len(kept),
+        set_aside=len(aside),
+        labels={str(label): int(count) for label, count in counts.items()},
+        seconds=round(float(kept["duration"].sum()), 3),
+        problems=tuple(problems),
+    )
 
 
 def main(clips: Path, valid: Path, report: Path) -> None:
@@ -268,8 +278,7 @@ def main(clips: Path, valid: Path, report: Path) -> None:
             table, params.data.labels, params.validation, fresh / "docs"
         )
         aside.to_csv(fresh / "set_aside.csv", index=False)
-        found = summary(kept, aside, problems)
-        (fresh / "validation.json").write_text(json.dumps(found, indent=2) + "\n")
+        write(summary(kept, aside, problems), fresh / "validation.json")
     print(f"validate: {len(kept)} clips can be used, {len(aside)} set aside ({report})")
     if problems:
         keep_report(report)

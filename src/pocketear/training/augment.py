@@ -4,8 +4,8 @@ Between-class mixing after Tokozume et al. 2018 (arXiv 1711.10282), with one cha
 shared by how loud the two sounds are in the mixture, so a window of silence asks for no label.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,17 @@ from pocketear.params import AugmentParams
 _SILENCE = 1e-5  # RMS, -100 dB re full scale: below it a window has no level to speak of
 _MOST_BOOST = 30.0  # times that mixing raises the quieter of two windows: beyond is noise
 _OCTAVES = 7  # below half the sample rate, in which a drawn microphone has a response of its own
+
+
+class Sounds(Protocol):
+    """Clips by number, and what each of them is."""
+
+    @property
+    def targets(self) -> Scores:
+        """(clip, label) of all clips"""
+
+    def waveform(self, clip: int) -> Waveform:
+        """(sample,) of one clip"""
 
 
 def level(waveform: Waveform) -> float:
@@ -36,7 +47,7 @@ def cut(waveform: Waveform, start: float, length: int, speed: float = 1.0) -> Wa
 
 
 def colour(window: Waveform, response_db: float, rng: np.random.Generator) -> Waveform:
-    """Hear `window` through a room and microphone drawn at random.
+    """Filter `window` by a room and microphone drawn at random.
 
     response_db: standard deviation of their gain at each octave; between octaves it is a straight
         line over the logarithm of the frequency. The phase stays.
@@ -51,7 +62,7 @@ def colour(window: Waveform, response_db: float, rng: np.random.Generator) -> Wa
 
 @lru_cache(maxsize=1)
 def _octaves(samples: int) -> NDArray[np.float64]:
-    """(bin,) of each FFT bin: octaves above the lowest that `colour` tells apart, at least 0."""
+    """(bin,) of each FFT bin: octaves above the lowest that `colour` distinguishes, at least 0."""
     lowest = 0.5 / 2**_OCTAVES  # cycles a sample
     above = np.maximum(np.fft.rfftfreq(samples), lowest) / lowest
     return np.asarray(np.log2(above))
@@ -70,7 +81,7 @@ def draw_window(
 
 
 def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, float]:
-    """Add two windows so that about `share` of what is heard is the first.
+    """Add two windows so that the first is about `share` of the mixture.
 
     share: in (0, 1)
     returns: the mixture, as loud as either; the share of the first that came about, which is
@@ -79,30 +90,29 @@ def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, floa
     louder = np.clip(level(first) / level(second), 1 / _MOST_BOOST, _MOST_BOOST)
     weight = 1 / (1 + louder * (1 - share) / share)
     mixture = (weight * first + (1 - weight) * second) / np.hypot(weight, 1 - weight)
-    heard, other = weight * level(first), (1 - weight) * level(second)
-    return mixture.astype(np.float32), heard / (heard + other)
+    own, other = weight * level(first), (1 - weight) * level(second)
+    return mixture.astype(np.float32), own / (own + other)
 
 
 def draw_batch(
-    waveform: Callable[[int], Waveform],
+    sounds: Sounds,
     clips: NDArray[np.int64],
-    targets: Scores,
     params: AugmentParams,
     length: int,
     rng: np.random.Generator,
 ) -> tuple[WindowBatch, Scores]:
-    """A window of each of `clips`, some mixed with a window of any other clip.
+    """A window of each of `clips`, some mixed with a window of any other clip of `sounds`.
 
-    waveform: of a clip by number; targets: (clip, label) of all clips, not only of `clips`
     returns: (window, length) and the target of each (window, label), whose rows sum to 1
     """
+    targets = sounds.targets
     windows = np.empty((len(clips), length), np.float32)
     shares = np.empty((len(clips), targets.shape[1]), np.float32)
     for row, clip in enumerate(clips):
-        window, target = draw_window(waveform(int(clip)), length, params, rng), targets[clip]
+        window, target = draw_window(sounds.waveform(int(clip)), length, params, rng), targets[clip]
         if rng.random() < params.mix_share:
             other = int(rng.integers(len(targets)))
-            second = draw_window(waveform(other), length, params, rng)
+            second = draw_window(sounds.waveform(other), length, params, rng)
             window, share = mix(window, second, rng.uniform(0.01, 0.99))
             target = share * target + (1 - share) * targets[other]
         windows[row], shares[row] = window, target

@@ -1,4 +1,4 @@
-"""strategy: one update of a network by one batch, on one device or shared among several.
+"""distribution: one update of a network by one batch, on one device or shared among several.
 
 Keras's train_on_batch would give every device the whole batch, and scales the loss as if all shares
 were equal. Here each device has its share, and its losses count by the size of the whole batch: the
@@ -41,7 +41,7 @@ def open_strategy(name: str) -> Any:
 
 
 def is_chief(strategy: Any) -> bool:
-    """Whether this process is the one that writes and tells."""
+    """Whether this process is the one that writes and reports."""
     resolver = strategy.cluster_resolver
     return resolver is None or resolver.task_id == 0
 
@@ -59,8 +59,8 @@ def _announce_workers() -> None:
             f"and which of them this is; found {config or 'nothing'!r}; "
             "docs/more-than-one-machine.md has one"
         ) from error
-    told = f"worker {task['index']} of {', '.join(workers)}: waits until all are there"
-    print(f"train: {told}", file=sys.stderr, flush=True)
+    line = f"worker {task['index']} of {', '.join(workers)}: waits until all are there"
+    print(f"train: {line}", file=sys.stderr, flush=True)
 
 
 def updater(network: Any, strategy: Any) -> Update:
@@ -114,11 +114,11 @@ def _shared(network: Any, strategy: Any) -> Update:
                 "raise train.batch_size, or set train.strategy to one_device"
             )
         try:
-            told = on_all(features, targets)
+            figures = on_all(features, targets)
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise ClusterError(
                 "a worker of TF_CONFIG is gone, and with it this training; start it on all again"
             ) from error
-        return [float(value) for value in told]
+        return [float(value) for value in figures]
 
     return update

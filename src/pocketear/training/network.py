@@ -1,4 +1,4 @@
-"""model: waveform in, scores out: front-end, fixed normalisation, and a small CNN, in one graph.
+"""network: waveform in, scores out: front-end, fixed normalisation, and a small CNN, in one graph.
 
 The network is a table. Each convolution is followed by batch normalisation (folded into
 it at export) and ReLU, so that eight bits are enough for every activation.
@@ -12,22 +12,16 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
+from pocketear.base.archive import read_zip, write_zip
 from pocketear.base.errors import ParamsError
-from pocketear.base.files import read_zip, write_zip
+from pocketear.contracts.names import FRONT_END, LOGITS, NORMALISE, SCORES, WAVEFORM
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.frontend.layer import FrontEnd
 from pocketear.params import FrontEndParams, ModelParams
 
 _SIMD = 8  # channels are a multiple of what phones compute at once
 _MEMORY = 0.9  # of normalisation's averages, an update: 0.99 has not settled after a short training
-
-
-class Normalisation(NamedTuple):
-    """What featurize measured on the training side: (coefficient,) each."""
-
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
 
 
 class Convolution(NamedTuple):
@@ -45,7 +39,7 @@ class Pool(NamedTuple):
 
 
 NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
-    # keeps every frame until the first pool: what tells a rotor from the sea is how fast it beats
+    # keeps every frame until the first pool: a rotor differs from the sea by how fast it beats
     "log_mel_cnn": (
         Convolution(16, kernel=5, stride=(1, 2)), Convolution(16), Pool(),
         Convolution(32), Convolution(32), Pool(),
@@ -59,7 +53,7 @@ NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
         Convolution(64, stride=(2, 2)),
     ),
 }  # fmt: skip
-_HEARS = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
+_TAKES = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
 
 
 def build(
@@ -75,13 +69,13 @@ def build(
     synchronized: batch normalisation is by the whole batch where several devices share one
     raises: ParamsError if the architecture is not made for the front-end's features
     """
-    if _HEARS[model.architecture] != frontend.kind:
+    if _TAKES[model.architecture] != frontend.kind:
         raise ParamsError(
-            f"model.architecture {model.architecture} hears {_HEARS[model.architecture]}, "
+            f"model.architecture {model.architecture} takes {_TAKES[model.architecture]}, "
             f"but frontend.kind is {frontend.kind}; change one of the two in params.yaml"
         )
-    waveform = keras.Input((frontend.window_length,), name="waveform")
-    features = FrontEnd(frontend, name="front_end")(waveform)  # (window, frame, coefficient)
+    waveform = keras.Input((frontend.window_length,), name=WAVEFORM)
+    features = FrontEnd(frontend, name=FRONT_END)(waveform)  # (window, frame, coefficient)
     x = normalise(normalisation)(features)
     x = keras.layers.Reshape((*x.shape[1:], 1), name="image")(x)  # one channel
     for number, row in enumerate(NETWORKS[model.architecture], start=1):
@@ -91,17 +85,15 @@ def build(
             x = _convolve(x, row, model.width, number, synchronized)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
     x = keras.layers.Dropout(model.dropout, name="dropout")(x)
-    logits = keras.layers.Dense(len(labels), name="logits")(x)
-    scores = keras.layers.Softmax(name="scores")(logits)
+    logits = keras.layers.Dense(len(labels), name=LOGITS)(x)
+    scores = keras.layers.Softmax(name=SCORES)(logits)
     return keras.Model(waveform, scores, name=model.architecture)
 
 
 def normalise(normalisation: Normalisation) -> keras.layers.Layer:
     """(x - mean) / scale by coefficient."""
-    mean, scale = (np.asarray(part, np.float32) for part in normalisation)
-    return keras.layers.Normalization(
-        axis=-1, mean=mean, variance=np.square(scale), name="normalise"
-    )
+    mean, scale = (np.asarray(x, np.float32) for x in (normalisation.mean, normalisation.scale))
+    return keras.layers.Normalization(axis=-1, mean=mean, variance=np.square(scale), name=NORMALISE)
 
 
 def multiply_adds(model: keras.Model) -> int:

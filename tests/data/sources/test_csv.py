@@ -64,7 +64,7 @@ MISTAKES = {
     "": "lacks the column path, label",
     "path,label\na.wav,cry\nb, b.wav,cry\n": "line 3: has 3 cells, the first line has 2",
     "path,label\na.wav\n": "line 2: has 1 cells",
-    'path,label\n"a.wav,cry\n': "mend the quotes",
+    'path,label\n"a.wav,cry\n': "correct the quotes",
     "path,label,fold\na.wav,cry,one\n": "line 2: fold must be a number, found 'one'",
     "path,label,fold\na.wav,cry,1.5\n": "line 2: fold must be whole, found 1.5",
     "path,label,start\na.wav,cry,-1\n": "line 2: start must be a number",

@@ -59,7 +59,7 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: not found; mend data.path in params.yaml") from error
+        raise DataError(f"{path}: not found; correct data.path in params.yaml") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8; save it as 'CSV UTF-8'") from error
     first = text.partition("\n")[0]
@@ -74,7 +74,7 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
         _check_header(path, header, required, optional)
         lines = list(_lines(path, reader, header))
     except csv.Error as error:
-        raise DataError(f"{path} line {reader.line_num}: {error}; mend the quotes") from error
+        raise DataError(f"{path} line {reader.line_num}: {error}; correct the quotes") from error
     if not lines:
         raise DataError(f"{path}: holds no clips; want a line for each")
     return Table(path, lines)

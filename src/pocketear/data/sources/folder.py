@@ -7,7 +7,7 @@ from pocketear.data.sources.row import Listing, Row
 from pocketear.data.sources.walk import Found, walk
 
 # Notes, lists and pictures that lie beside recordings. Any other file is taken for a recording,
-# and has to tell why it is none.
+# and needs a reason why it is none.
 NOT_SOUND = (
     ".cfg", ".csv", ".db", ".docx", ".dvc", ".gif", ".html", ".ini", ".jpeg", ".jpg", ".json",
     ".log", ".md", ".pdf", ".png", ".py", ".rtf", ".textgrid", ".tsv", ".txt", ".url", ".xlsx",
@@ -43,5 +43,5 @@ def row_of(folder: Path, file: Path) -> Row:
 def notes(found: Found, not_sound: int) -> list[str]:
     """What was left out, for the log."""
     left_out = {"not sound by their names": not_sound, "hidden": found.hidden}
-    told = [f"{count} files left out: {why}" for why, count in left_out.items() if count]
-    return told + [f"{link}: a link into a folder above it, left out" for link in found.loops]
+    notes = [f"{count} files left out: {why}" for why, count in left_out.items() if count]
+    return notes + [f"{link}: a link into a folder above it, left out" for link in found.loops]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Row:
-    """One clip as the dataset describes it; nothing of it has been heard yet."""
+    """One clip as the dataset describes it; not decoded yet."""
 
     path: Path
     label: str

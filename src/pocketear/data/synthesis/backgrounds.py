@@ -64,5 +64,5 @@ def babble(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: in
 
 
 def silence(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int) -> Signal:
-    """Nothing: what is heard is the room's own noise."""
+    """Nothing: only the room's own noise is left."""
     return np.zeros(samples)

@@ -20,7 +20,7 @@ from pocketear.data.synthesis.scene import Scene, draw_scene, record, reverberat
 from pocketear.data.synthesis.signals import Signal, mix
 from pocketear.data.synthesis.voices import Voice
 
-_CHUNK = 8  # clips handed to a process at a time
+_CHUNK = 8  # clips given to a process at a time
 
 SOUNDS: dict[Sound, Callable[[np.random.Generator, Voice, int, int], Signal]] = {
     "cry": voices.cry,
@@ -74,12 +74,12 @@ def render_clip(recipe: Recipe, clip: Rendered) -> Signal:
     rng = np.random.default_rng([recipe.seed, zlib.crc32(clip.label.encode()), clip.index])
     scene = scene_of(recipe, clip.group)
     samples = round(recipe.seconds * recipe.sample_rate)
-    heard, behind = (
+    foreground, behind = (
         SOUNDS[choice[rng.integers(len(choice))]](rng, scene.voice, samples, recipe.sample_rate)
         for choice in (recipe.labels[clip.label].sounds, recipe.noises)
     )
     mixed = mix(
-        reverberate(heard, scene.room), behind, rng.uniform(*recipe.snr_db), recipe.sample_rate
+        reverberate(foreground, scene.room), behind, rng.uniform(*recipe.snr_db), recipe.sample_rate
     )
     loud = mixed * 10 ** (rng.uniform(*recipe.level_dbfs) / 20)
     return record(loud, scene, rng.uniform(*recipe.overdrive), recipe.sample_rate)

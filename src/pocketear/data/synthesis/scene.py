@@ -1,4 +1,4 @@
-"""scene: who is heard, in which room, through which microphone."""
+"""scene: who makes a sound, in which room, through which microphone."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ def draw_room(rng: np.random.Generator, seconds: float, sample_rate: int) -> Sig
 
 
 def reverberate(signal: Signal, room: Signal) -> Signal:
-    """`signal` as heard in `room`, cut to its own length."""
+    """`signal` with the reverberation of `room`, cut to its own length."""
     length = fft_length(len(signal) + len(room))
     spectrum = np.fft.rfft(signal, length) * np.fft.rfft(room, length)
     return np.fft.irfft(spectrum, length)[: len(signal)]
@@ -62,7 +62,7 @@ def reverberate(signal: Signal, room: Signal) -> Signal:
 
 def record(signal: Signal, scene: Scene, overdrive: float, sample_rate: int) -> Signal:
     """`signal` through the microphone: its band and resonance, gain control, soft clipping."""
-    heard = filtered(
+    recorded = filtered(
         signal,
         lambda f: (
             band(f, scene.low_cut, scene.high_cut)
@@ -70,7 +70,7 @@ def record(signal: Signal, scene: Scene, overdrive: float, sample_rate: int) -> 
         ),
         sample_rate,
     )
-    levelled = heard * gain_control(heard, scene.agc, sample_rate)
+    levelled = recorded * gain_control(recorded, scene.agc, sample_rate)
     return np.tanh(overdrive * levelled) / overdrive
 
 

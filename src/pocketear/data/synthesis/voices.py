@@ -4,7 +4,7 @@ Sources: LaGasse, Neal & Lester 2005 (cry: 300 to 600 Hz, bouts of about a secon
 Bachorowski, Smoski & Owren 2001 (laugh: about five bursts a second, voiced and unvoiced).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class Voice:
     pitch: float  # Hz, of an easy cry
     tract: float  # length of the vocal tract, an average baby's = 1
     hoarseness: float  # 0: clear, 1: all noise
+    grown: float = 1.0  # divides the pitch and the formants of laughter; a baby's = 1
 
 
 def larynx(rng: np.random.Generator, pitch: Curve, sample_rate: int) -> Signal:
@@ -120,21 +121,21 @@ def laugh(rng: np.random.Generator, voice: Voice, samples: int, sample_rate: int
     """Runs of short bursts near five a second, pitch and loudness falling, a breath at the end."""
     out = np.zeros(samples)
     at = round(rng.uniform(-0.3, 0.6) * sample_rate)
-    grown = rng.uniform(0.9, 1.9)  # from a baby's voice to a woman's
+    grown = replace(voice, grown=rng.uniform(0.9, 1.9))  # from a baby's voice to a woman's
     while at < samples:
-        at = laugh_once(rng, voice, grown, out, at, sample_rate)
+        at = laugh_once(rng, grown, out, at, sample_rate)
         at += round(rng.uniform(0.1, 0.8) * sample_rate)
     return out
 
 
 def laugh_once(
-    rng: np.random.Generator, voice: Voice, grown: float, out: Signal, at: int, sample_rate: int
+    rng: np.random.Generator, voice: Voice, out: Signal, at: int, sample_rate: int
 ) -> int:
     """Put one run of laughter at `at`; gives where it ends."""
     period = sample_rate / rng.uniform(3.8, 6.2)
     count = int(rng.integers(3, 10))
-    formants = [rng.uniform(0.85, 1.15) * formant / voice.tract / grown for formant in _BABY]
-    high = voice.pitch / grown * rng.uniform(0.85, 1.5)
+    formants = [rng.uniform(0.85, 1.15) * formant / voice.tract / voice.grown for formant in _BABY]
+    high = voice.pitch / voice.grown * rng.uniform(0.85, 1.5)
     fall, voicing, share = rng.uniform(0.5, 0.95), rng.random(), rng.uniform(0.35, 0.75)
     for number in range(count):
         length = round(period * share * rng.uniform(0.8, 1.2))

@@ -1,4 +1,4 @@
-"""A command on a leash ends with whoever started it, children and all."""
+"""A supervised command ends with the process that started it, children and all."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ import pytest
 
 from .conftest import ROOT
 
-LEASH = str(ROOT / "flows/leash.py")
+SUPERVISE = str(ROOT / "flows/supervise.py")
 FAMILY = "import subprocess, sys; subprocess.run(['sleep', '60'])"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 
 def start(*command):
-    return subprocess.Popen([sys.executable, LEASH, *command], stdin=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, SUPERVISE, *command], stdin=subprocess.PIPE)
 
 
 def descendants(process, count):
@@ -34,22 +34,22 @@ def test_the_exit_status_is_the_commands():
     assert start("sh", "-c", "kill -9 $$").wait() == 128 + signal.SIGKILL
 
 
-@pytest.mark.parametrize("end", ["let go", "terminated"])
+@pytest.mark.parametrize("end", ["pipe closed", "terminated"])
 def test_children_of_the_command_end_too(end):
-    leash = start(sys.executable, "-c", FAMILY)
-    family = descendants(leash, 2)
-    if end == "let go":
-        leash.stdin.close()
+    supervisor = start(sys.executable, "-c", FAMILY)
+    family = descendants(supervisor, 2)
+    if end == "pipe closed":
+        supervisor.stdin.close()
     else:
-        leash.terminate()
-    leash.wait()
+        supervisor.terminate()
+    supervisor.wait()
     assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
-def test_a_command_that_will_not_end_is_killed_when_its_starter_is():
+def test_a_command_that_ignores_sigterm_is_killed_when_its_starter_is():
     script = (
         "import subprocess, sys\n"
-        f"command = [sys.executable, {LEASH!r}, sys.executable, '-c', {STUBBORN!r}]\n"
+        f"command = [sys.executable, {SUPERVISE!r}, sys.executable, '-c', {STUBBORN!r}]\n"
         "subprocess.Popen(command, stdin=subprocess.PIPE).wait()\n"
     )
     starter = subprocess.Popen([sys.executable, "-c", script])

@@ -21,7 +21,7 @@ KEPT = (
 
 
 def stderr_of(code: str) -> str:
-    imports = "import os, sys\nfrom pocketear.base.native_log import drop_chatter"
+    imports = "import os, sys\nfrom pocketear.base.process import drop_chatter"
     start = f"{imports}\ndrop_chatter()\n{code}"
     done = subprocess.run([sys.executable, "-c", start], capture_output=True, check=False)
     return done.stderr.decode()
@@ -52,7 +52,7 @@ def test_a_child_process_is_heard() -> None:
 
 def test_python_still_knows_a_terminal() -> None:
     main, terminal = os.openpty()
-    code = "import sys\nfrom pocketear.base.native_log import drop_chatter\ndrop_chatter()\n"
+    code = "import sys\nfrom pocketear.base.process import drop_chatter\ndrop_chatter()\n"
     shown = f"{code}print(sys.stderr.isatty())"
     done = subprocess.run(
         [sys.executable, "-c", shown], stderr=terminal, stdout=subprocess.PIPE, check=True

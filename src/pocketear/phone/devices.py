@@ -1,13 +1,15 @@
-"""adb: the same file on a real phone: cold, back to back, and paced as a listener would.
+"""devices: a file timed on a real device: a phone behind adb, or Apple's runtime on a Mac.
 
-What runs there is what runs under emulation: the arm64 harness, its LiteRT and its C library,
-started through that library's own loader, so nothing of the phone's system is needed.
+What runs on the phone is what runs under emulation: the arm64 harness, its LiteRT and its C
+library, started through that library's own loader, so nothing of the phone's system is needed.
 """
 
+import platform
 import shutil
 import statistics
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +22,36 @@ from pocketear.phone.harness import parse_values
 from pocketear.phone.host import HostModel
 from pocketear.phone.setup import Tools, prepare
 
+_UNITS = ("CPU_ONLY", "CPU_AND_NE", "ALL")  # of Core ML
 _FOLDER = "/data/local/tmp/pocketear"
 _WINDOWS, _TIMEOUT_S = 20, 600.0
 
 
-def absent() -> str:
-    """Why no phone can be measured, in one line; "" if one is connected."""
+def refuse_without_phone() -> None:
+    """Do nothing where adb sees a phone.
+
+    raises: PhoneError saying why none can be measured
+    """
     if not shutil.which("adb"):
-        return "adb is not installed; apt-get install adb, and connect a phone"
+        raise PhoneError("adb is not installed; apt-get install adb, and connect a phone")
     lines = _adb("devices").splitlines()[1:]
     states = [line.split("\t")[1] for line in lines if "\t" in line]
     if "device" in states:
-        return ""
+        return
     if states:
-        return f"adb sees a phone, but {states[0]}; allow debugging on its screen"
-    return "adb sees no phone; connect one and allow debugging"
+        raise PhoneError(f"adb sees a phone, but {states[0]}; allow debugging on its screen")
+    raise PhoneError("adb sees no phone; connect one and allow debugging")
 
 
-def device_cost(model: Path, hop_seconds: float, tools: Tools | None = None) -> dict[str, Any]:
+def phone_cost(
+    model: Path, hop_seconds: float, tools: Tools | None = None
+) -> dict[str, float | str]:
     """Milliseconds of one window on the connected phone, and how far its outputs are from here.
 
     hop_seconds: pause of the paced run; phones lower their clock between two windows
     raises: PhoneError if no phone is connected, or the harness fails on it
     """
-    reason = absent()
-    if reason:
-        raise PhoneError(reason)
+    refuse_without_phone()
     windows = probe_windows(read_graph(model).window_length)
     windows = np.resize(windows, (_WINDOWS, windows.shape[1]))
     with tempfile.TemporaryDirectory(prefix="pocketear-") as folder:
@@ -96,3 +102,61 @@ def _adb(*arguments: str) -> str:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise PhoneError(f"adb {arguments[0]}: {lines[-1]}")
     return done.stdout
+
+
+def refuse_without_mac() -> None:
+    """Do nothing on a Mac.
+
+    raises: PhoneError anywhere else, where Core ML cannot be timed
+    """
+    system = platform.system()
+    if system != "Darwin":
+        raise PhoneError(f"Core ML runs on macOS only, this is {system}")
+
+
+def core_ml_cost(package: Path, repeats: int) -> dict[str, float | str]:
+    """Milliseconds of one window by compute units, and where the operations would run.
+
+    Of what is in the package: where it takes features, the front-end in Swift comes on top.
+    raises: PhoneError anywhere but on macOS, or if Core ML refuses the package
+    """
+    refuse_without_mac()
+    import coremltools
+
+    found: dict[str, float | str] = {}
+    for name in _UNITS:
+        units = getattr(coremltools.ComputeUnit, name)
+        try:
+            model = coremltools.models.MLModel(str(package), compute_units=units)
+        except (RuntimeError, ValueError) as error:
+            raise PhoneError(f"{package}: Core ML refuses it: {error}") from error
+        times = _times(model, repeats)
+        found |= {f"{name.lower()}.{figure}": value for figure, value in times.items()}
+    return found | {f"operations.{name}": count for name, count in _operations(model).items()}
+
+
+def _times(model: Any, repeats: int) -> dict[str, float]:
+    source = model.get_spec().description.input[0]
+    shape = tuple(source.type.multiArrayType.shape)  # of a waveform, or of features
+    window = {source.name: np.full(shape, 0.01, np.float32)}
+    seconds = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        model.predict(window)
+        seconds.append(time.perf_counter() - started)
+    return {"cold_ms": seconds[0] * 1e3, "warm_ms_median": statistics.median(seconds[1:]) * 1e3}
+
+
+def _operations(model: Any) -> dict[str, int]:
+    """How many operations Core ML would give to each kind of device."""
+    from coremltools.models.compute_plan import MLComputePlan
+
+    plan = MLComputePlan.load_from_path(model.get_compiled_model_path())
+    devices: dict[str, int] = {}
+    for function in plan.model_structure.program.functions.values():
+        for operation in function.block.operations:
+            usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
+            if usage is not None:
+                name = type(usage.preferred_compute_device).__name__
+                devices[name] = devices.get(name, 0) + 1
+    return devices

@@ -1,4 +1,8 @@
-"""wording: names and numbers of the reports as people say them."""
+"""wording: figures and gates in words, the same on a page, a terminal and in a package."""
+
+from typing import NamedTuple
+
+from pocketear.contracts.verdict import Gate
 
 _RUNTIMES = {"keras": "Keras", "litert": "LiteRT", "coreml": "Core ML", "librosa": "librosa"}
 _GATES = {
@@ -30,6 +34,31 @@ SHARES = {
 }
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _KILO, _MILLION, _SMALL = 1000, 1e6, 1e-3
+
+
+class GateText(NamedTuple):
+    """A gate in words. subject: what is judged, "" where it is the whole; figure: by what."""
+
+    subject: str
+    figure: str
+    limit: str
+    value: str
+
+    @property
+    def name(self) -> str:
+        """subject: figure"""
+        return f"{self.subject}: {self.figure}" if self.subject else self.figure
+
+
+def gate_text(gate: Gate) -> GateText:
+    """The one way in which a gate is written out."""
+    share = gate.name.rpartition(".")[2] in SHARES
+    sign = "≥" if gate.sense == "at least" else "≤"
+    value = number(gate.value, gate.unit, share=share)
+    if gate.timed:
+        value = "within it" if gate.passed else "over it, or not measured"
+    limit = f"{sign} {number(gate.limit, gate.unit, share=share)}"
+    return GateText(*gate_name(gate.name), limit, value)
 
 
 def runner_name(name: str) -> str:

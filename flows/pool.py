@@ -1,0 +1,77 @@
+"""pool: the work pool of `make serve`, its deployments, and runs that a killed worker left.
+
+Imported only once the environment holds the login: Prefect reads its settings when imported.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import State
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.states import Crashed
+from prefect.utilities.processutils import command_to_string
+
+from services import POOL
+from stage_runs import PipelineError
+
+_UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+
+
+def prepare(root: Path) -> int:
+    """Make the pool, register the deployments of prefect.yaml, and crash abandoned runs.
+
+    Returns how many runs those were.
+
+    raises: PipelineError if the deployments cannot be registered
+    """
+    with get_client(sync_client=True) as client:
+        crashed = _crash_abandoned(client)
+        pool = WorkPoolCreate(
+            name=POOL, type="process", base_job_template=job_template(root), concurrency_limit=1
+        )
+        client.create_work_pool(pool, overwrite=True)
+    _deploy()
+    return crashed
+
+
+def job_template(root: Path) -> dict[str, Any]:
+    """How the worker starts a run. There are no variables, so no run can change it.
+
+    It has no `env`: into one that is there, Prefect merges a run's `env` whether it is a variable
+    or not.
+    """
+    return {
+        "job_configuration": {
+            "command": command_to_string([sys.executable, "-m", "prefect.engine"]),
+            "working_dir": str(root.absolute()),
+            "stream_output": True,
+        },
+        "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+    }
+
+
+def _crash_abandoned(client: SyncPrefectClient) -> int:
+    """Runs whose server or worker was killed count as unfinished, and occupy the pool."""
+    unfinished = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))
+    runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=unfinished))
+    for run in runs:
+        state: State[None] = Crashed(message="its worker was gone when the server started again")
+        client.set_flow_run_state(run.id, state, force=True)
+    return len(runs)
+
+
+def _deploy() -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip().splitlines()
+        raise PipelineError(f"prefect deploy --all: {reason[-1] if reason else 'failed'}")

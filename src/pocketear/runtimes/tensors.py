@@ -1,0 +1,109 @@
+"""tensors: what a model file computes on its way from waveform to scores, for parity."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pocketear.base.arrays import FeatureBatch, TensorRunner, WindowBatch
+from pocketear.contracts.names import FRONT_END, LOGITS, NORMALISE
+from pocketear.frontend import numpy_fft
+from pocketear.frontend.layer import SCOPES
+from pocketear.runtimes import coreml, litert
+from pocketear.runtimes import keras as keras_runtime
+from pocketear.runtimes.runner import pick
+
+
+def open_tensor_runner(path: Path) -> TensorRunner:
+    """What a .keras, .tflite or .mlpackage computes on its way from waveform to scores.
+
+    Of each window, by name: the front-end's scopes (see layer.FrontEnd.steps), or numpy_fft.STEPS
+    of a package that takes features; `normalise`, which is the network's input, and `logits`.
+    Converters may fold the end of the front-end into the normalisation, so the graph's features are
+    not asked for. What a file does not compute under its name is lacking in the result.
+
+    raises: RunnerError as `open_runner`
+    """
+    kinds = {
+        ".keras": keras_tensors,
+        ".tflite": litert_tensors,
+        ".mlpackage": coreml_tensors,
+    }
+    return pick(path, kinds)
+
+
+def keras_tensors(path: Path) -> TensorRunner:
+    """TensorFlow on this machine."""
+    import keras
+
+    model = keras_runtime.load_keras(path)
+    front_end = model.get_layer(FRONT_END)
+    layers = {name: model.get_layer(name).output for name in (NORMALISE, LOGITS)}
+    network = keras.Model(model.inputs, layers)
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        steps = front_end.steps(keras.ops.convert_to_tensor(windows)) | network(windows)
+        return {name: np.asarray(step) for name, step in steps.items()}
+
+    return run
+
+
+def litert_tensors(path: Path) -> TensorRunner:
+    """The same, of a copy of the file in memory whose outputs are the tensors wanted.
+
+    As outputs they come from the very kernels that run on the phone; an interpreter that preserves
+    all tensors would run others.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    litert.open_interpreter(path)
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
+    graph = model.subgraphs[0]
+    computed = [tensor for op in graph.operators for tensor in op.outputs]
+    floats = {
+        graph.tensors[tensor].name.decode(): int(tensor)
+        for tensor in computed
+        if graph.tensors[tensor].type == flatbuffer_utils.schema_fb.TensorType.FLOAT32
+    }
+    wanted = {name: floats[tensor] for name, tensor in _named(floats).items()}
+    graph.outputs = [*graph.outputs, *wanted.values()]
+    interpreter = litert.interpreter_of(
+        path, bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    )
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        rows = zip(*litert.runs(interpreter, windows, list(wanted.values())), strict=True)
+        return {name: np.stack(row) for name, row in zip(wanted, rows, strict=True)}
+
+    return run
+
+
+def coreml_tensors(path: Path) -> TensorRunner:
+    """The program's own values; those that it computes in fp16 are rounded to it."""
+    program = coreml.load_program(path)
+    source, wanted = coreml.sound_input(program), _named(program.tensors)
+
+    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
+        keep = tuple(wanted.values())
+        rows = [coreml.evaluate(program, source.of(window), keep) for window in windows]
+        tensors = {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
+        return tensors | (numpy_fft.steps(windows, source.frontend) if source.frontend else {})
+
+    return run
+
+
+def _named(tensors: Iterable[str]) -> dict[str, str]:
+    """Which of a file's tensors, in the order of computation, is the last of each scope or layer.
+
+    A converter numbers names, writes / as _, and joins the names of ops that it joins with ;
+    a tensor counts as its scope's only if every op in it does.
+    """
+    scopes = {name: rf"{FRONT_END}(_\d+)?[/_]{name}[/_]" for name in SCOPES}
+    layers = {name: rf"[/_]{name}(_\d+)?[/_]" for name in (NORMALISE, LOGITS)}
+    found = {}
+    for tensor in tensors:
+        for name, pattern in (scopes | layers).items():
+            if all(re.search(pattern, part) for part in tensor.split(";")):
+                found[name] = tensor
+    return found
