@@ -51,4 +51,4 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-_MEASURED = commit()  # read when a benchmark begins: it may take an hour, and work goes on
+_MEASURED = commit()  # read at the start: a benchmark may take an hour, and files may change

@@ -1,8 +1,9 @@
 """esc10_folds: accuracy on ESC-10's own five folds, and of baby_cry against the rest on fold 1.
 
-Both by flows/crossvalidate.py, as a user would; a killed run goes on where it stopped. Nothing is
-chosen on a test fold: validation is cut from the other four by whole Freesound groups, the weights
-are those of the last epoch, and fold 1 had no part in any choice (docs/decisions/0004-learning.md).
+Both run flows/crossvalidate.py, as a user would; a killed run continues where it stopped. Nothing
+is chosen on a test fold: validation is taken from the other four by whole Freesound groups, the
+weights are those of the last epoch, and fold 1 had no part in any choice
+(docs/decisions/0004-learning.md).
 """
 
 import json
@@ -23,7 +24,7 @@ from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
 
 RESULTS = ROOT / "reports/crossvalidation"
-COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was broken off
+COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was aborted
 TEN_LABELS = (
     "data.source=esc",
     f"data.path={ESC10}",
@@ -37,7 +38,7 @@ BABY_CRY = (*TEN_LABELS, "data.labels=[baby_cry, other]", "data.other=other")
 def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any], float | None]:
     """Test on folds 1 to `folds`.
 
-    returns: its summary; minutes a fold, two at once, None where it went on with an earlier run
+    returns: its summary; minutes a fold, two at once, None where it continued an earlier run
     """
     resumed = COPIES.is_dir() and any(COPIES.iterdir())
     overrides = [word for setting in settings for word in ("--set", setting)]

@@ -1,4 +1,4 @@
-"""feature_speed: how near the feature store is to what decoding alone costs, and to librosa's loop.
+"""feature_speed: cost of the feature store against decoding alone and against a librosa loop.
 
 python benchmarks/feature_speed.py [--clips 400]
 
@@ -9,10 +9,10 @@ first_pass_limit_ratio: decode, resample, measure, cache and librosa's features,
 refeature_ratio_to_librosa: features by other parameters from the stored waveforms, over a loop of
   librosa.load and librosa.feature over the files. Below 1 is faster.
 parity_max_rel: the largest relative difference in mel power to that loop, before the waveform is
-  stored; stored_max_rel: after, by what 16 bits round, and cut off beyond full scale, in mels above
-  the floor of the log; stored_unclipped_max_rel: in clips that stay within full scale.
+  stored; stored_max_rel: after, with 16-bit rounding and clipping at full scale, in mels above the
+  floor of the log; stored_unclipped_max_rel: in clips that stay within full scale.
 
-Ratios are of processor seconds, which other work on the machine changes little, so they leave out
+Ratios are of processor seconds, which other work on the machine hardly affects. So they do not show
 that the loop runs on one core and the stages on all.
 """
 
@@ -44,7 +44,7 @@ from project import ESC10, need_esc10, scratch_project
 
 
 def limit(path: str, p: FrontEndParams) -> None:
-    """What no way from a file to a spectrum can leave out."""
+    """The least work from a file to a spectrum."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     waveform = soxr.resample(samples.mean(axis=1), rate, p.sample_rate, quality="HQ")
     frames = np.lib.stride_tricks.sliding_window_view(waveform, p.n_fft)[:: p.hop_length]
@@ -52,7 +52,7 @@ def limit(path: str, p: FrontEndParams) -> None:
 
 
 def by_librosa(path: str, p: FrontEndParams) -> np.ndarray:
-    """As a notebook does it. returns: (frame, mel) power"""
+    """As in a typical notebook. returns: (frame, mel) power"""
     waveform, _ = librosa.load(path, sr=p.sample_rate, res_type="soxr_hq")
     mel = librosa.feature.melspectrogram(
         y=waveform, sr=p.sample_rate, n_fft=p.n_fft, hop_length=p.hop_length, center=p.center,
@@ -76,7 +76,7 @@ def power(features: Features, p: FrontEndParams) -> np.ndarray:
 
 
 def difference(ours: np.ndarray, expected: np.ndarray, above: float) -> float:
-    """The largest relative one where `expected` is above; librosa.load may append a sample."""
+    """The largest relative one where `expected` > `above`; librosa.load may append a sample."""
     there = min(len(ours), len(expected))
     loud = expected[:there] > above
     return float(np.max(np.abs(ours[:there] / expected[:there] - 1)[loud], initial=0.0))

@@ -1,7 +1,7 @@
-"""front_end: what the front-end costs, step by step, by its parameters, and beside other ways.
+"""front_end: what the front-end costs: step by step, by its parameters, and against other methods.
 
 Instructions are counted on emulated arm64 cores (docs/phones.md), multiply-adds are read from the
-graph, both a second of audio. Times are this machine's, one thread, as ratios within one run.
+graph, both per second of audio. Times are this machine's, one thread, as ratios within one run.
 """
 
 import functools
@@ -35,7 +35,7 @@ CLASSES = ("a76", "a53")
 REPEATS = 60
 _ROWS = 80  # samples in a row of the convolution that reads whole rows; divides hop and window
 PROJECT = load_params().frontend
-STEPS = PROJECT.model_copy(update={"hop_length": 160})  # 100 frames a second, as most do
+STEPS = PROJECT.model_copy(update={"hop_length": 160})  # 100 frames per second, as is common
 
 
 def plain_dft(p: FrontEndParams) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ class Graph(keras.layers.Layer):
         self.graph = graph
 
     def call(self, waveform: Any) -> Any:
-        """What the function makes of it."""
+        """Apply the function."""
         return self.graph(waveform)
 
 
@@ -107,7 +107,7 @@ def multiply_adds(path: Path) -> int:
 
 
 def cost(graph: Callable[[Any], Any], p: FrontEndParams) -> dict[str, float]:
-    """Millions a second of audio."""
+    """Millions per second of audio."""
     million = p.window_length / p.sample_rate * 1e6
     with tempfile.TemporaryDirectory() as folder:
         path = export(graph, p, Path(folder), "front_end")
@@ -119,7 +119,7 @@ def cost(graph: Callable[[Any], Any], p: FrontEndParams) -> dict[str, float]:
 
 
 def steps() -> dict[str, dict[str, float]]:
-    """Each step of decision 2, at 100 frames a second."""
+    """Each step of decision 2, at 100 frames per second."""
     p = STEPS
     return {
         "convolution, one-sample taps": cost(lambda x: convolved(x, p, 1), p),
@@ -168,7 +168,7 @@ def host_ratios() -> dict[str, float]:
         for run in runs.values():
             timed(run)
         times: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(REPEATS):  # in turn, so that a busy machine slows them alike
+        for _ in range(REPEATS):  # alternating, so that a busy machine slows all alike
             for name, run in runs.items():
                 times[name].append(timed(run))
     middle = {name: statistics.median(values) for name, values in times.items()}

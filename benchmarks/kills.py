@@ -1,14 +1,14 @@
-"""kills: what runs is killed at random moments; the next plain run gives a quiet run's bytes.
+"""kills: runs are killed at random moments; the next plain run gives an undisturbed run's bytes.
 
 nice python benchmarks/kills.py --kills 20
 
-Works on a small copy of the project in a scratch folder with a DVC cache of its own: the workspace
-is not touched. One undisturbed `dvc repro` comes first. Then, for each kill, one random stage is
-undone (what it made, DVC's record and cache of it, the caches outside DVC), a run starts: `dvc
-repro`, the flow as a script, or a deployment on `make serve`, and at a random moment SIGKILL hits
-the starter, the flow, the worker, the server, the stage, or all at once. Then one plain run, of
-another kind, must succeed, after which DVC must find nothing to do and all files must be the
-undisturbed run's, except those that hold times or run ids.
+Works on a small copy of the project in a scratch folder with its own DVC cache: the workspace is
+not touched. One undisturbed `dvc repro` comes first. Then, for each kill, one random stage is
+undone (its outputs, DVC's record and cache of it, the caches outside DVC) and a run is started:
+`dvc repro`, the flow as a script, or a deployment on `make serve`. At a random moment SIGKILL is
+sent to the starter, the flow, the worker, the server, the stage, or all at once. Then one plain
+run, of another kind, must succeed, after which DVC must find nothing to do and all files must equal
+those of the undisturbed run.
 """
 
 import argparse
@@ -45,8 +45,8 @@ CYCLE = (
     "dvc repro",
     "flow",
     "deployment",
-)  # of killed runs; the next one mends
-ROLES = {  # of a process, by what its command line holds; the first that fits
+)  # of killed runs; the next kind in the cycle is the plain run that follows
+ROLES = {  # of a process, by a part of its command line; the first match counts
     "pocketear.stages.": "stage",
     "prefect server": "server",
     "prefect.server": "server",
@@ -57,13 +57,13 @@ ROLES = {  # of a process, by what its command line holds; the first that fits
 }
 _PORTS = {"prefect": 4310, "mlflow": 4311, "reports": 4312}
 _API = {"PREFECT_API_URL": f"http://127.0.0.1:{_PORTS['prefect']}/api"}
-_FIRST_GUESS_S = 60.0  # how long a run may take, until one has ended before its kill
-_END_S = 120.0  # for what was not hit to notice that the rest is gone
+_FIRST_GUESS_S = 60.0  # assumed duration of a run, until one has ended before its kill
+_END_S = 120.0  # for the surviving processes to notice that the others are gone
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill and what became of it."""
+    """One kill and its outcome."""
 
     run: str
     undone: str
@@ -76,7 +76,7 @@ class Kill:
 
 
 class Workspace:
-    """A copy of the project with a cache of its own."""
+    """A copy of the project with its own cache."""
 
     def __init__(self, scratch: Path) -> None:
         self._folder, self._cache, self._log = scratch / "project", scratch / "cache", scratch
@@ -97,7 +97,7 @@ class Workspace:
 
     @contextmanager
     def running(self, run: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """A run in the background, and what it needs; at the end all of it is told to end."""
+        """A run in the background, and what it needs; all of it is stopped at the end."""
         if run == "deployment":
             ports = [f"--{name}-port={port}" for name, port in _PORTS.items()]
             served = self._start([PYTHON, "flows/serve.py", *ports])
@@ -111,12 +111,12 @@ class Workspace:
             yield self._start(RUNS[run])
 
     def finish(self, run: str) -> bool:
-        """Run to the end; whether it ended well."""
+        """Run to the end. returns: whether it succeeded"""
         with self.running(run) as child:
             return child.wait() == 0
 
     def hashes(self) -> dict[str, str]:
-        """What the stages wrote -> its hash, by DVC's record, once DVC finds the files to match."""
+        """Output -> its hash in dvc.lock, or `changed` where the files differ from it."""
         changed = json.loads(self._call([PYTHON, "-m", "dvc", "status", "--json"]))
         lock = yaml.safe_load((self._folder / "dvc.lock").read_text())
         return {
@@ -152,7 +152,7 @@ class Workspace:
 
 
 def kill_once(
-    work: Workspace, expected: dict[str, str], run: str, mend: str, rng: random.Random
+    work: Workspace, expected: dict[str, str], run: str, follow_up: str, rng: random.Random
 ) -> Kill:
     """One run with a stage to do, killed at a random moment, then one plain run."""
     stage, longest, victim = rng.choice(work.stages), _FIRST_GUESS_S, ""
@@ -162,19 +162,19 @@ def kill_once(
             began, after = time.monotonic(), rng.uniform(0.0, longest)
             try:
                 child.wait(after)
-                longest = time.monotonic() - began  # it had ended: once more, sooner
+                longest = time.monotonic() - began  # it had ended: try again, sooner
                 continue
             except subprocess.TimeoutExpired:
                 family = _family(os.getpid())
                 victim = _strike(family, rng)
             _wait(child)
     _, alive = psutil.wait_procs(family, timeout=_END_S)
-    for process in alive:  # counted, and not left to disturb what is measured next
+    for process in alive:  # counted, and ended so that they do not disturb the next measurement
         process.kill()
-    recovered = work.finish(mend)
+    recovered = work.finish(follow_up)
     found = work.hashes() if recovered else {}
     wrong = tuple(path for path, md5 in expected.items() if found.get(path) != md5)
-    return Kill(run, stage, victim, round(after, 1), len(alive), mend, recovered, wrong)
+    return Kill(run, stage, victim, round(after, 1), len(alive), follow_up, recovered, wrong)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -182,7 +182,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _strike(family: list[psutil.Process], rng: random.Random) -> str:
-    """Kill all processes of one random role, or all there are; which."""
+    """Kill all processes of one random role, or all. returns: the role"""
     by_role: dict[str, list[psutil.Process]] = {"all": family}
     for process in family:
         try:
@@ -202,7 +202,7 @@ def _strike(family: list[psutil.Process], rng: random.Random) -> str:
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> None:
-    """Until it ends by itself; what only watches a server that is gone never does."""
+    """Wait until it ends by itself; a client that watches a dead server never does."""
     try:
         child.wait(_END_S)
     except subprocess.TimeoutExpired:
@@ -218,8 +218,8 @@ def measure(kills: int, seed: int, scratch: Path) -> dict[str, object]:
         sys.exit(work.last_words())
     expected, done = work.hashes(), []
     for i in range(kills):
-        run, mend = CYCLE[i % len(CYCLE)], CYCLE[(i + 1) % len(CYCLE)]
-        done.append(kill_once(work, expected, run, mend, rng))
+        run, follow_up = CYCLE[i % len(CYCLE)], CYCLE[(i + 1) % len(CYCLE)]
+        done.append(kill_once(work, expected, run, follow_up, rng))
         print(_line(i, done[-1]), flush=True)
         if not done[-1].recovered:
             print(work.last_words(), file=sys.stderr, flush=True)
@@ -239,12 +239,12 @@ def _line(i: int, kill: Kill) -> str:
     left = f", {kill.left_behind} process(es) left behind" if kill.left_behind else ""
     return (
         f"{i + 1:3}  {kill.run:10} doing {kill.undone:15} after {kill.after_s:5.1f} s: "
-        f"{kill.victim:6} killed; mended by {kill.mended_by:10} {end}{left}"
+        f"{kill.victim:6} killed; then {kill.mended_by:10} {end}{left}"
     )
 
 
 def main() -> None:
-    """Print one line a kill; write the figures."""
+    """Print one line per kill; write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,7 +1,7 @@
 """parity: every stage in every runtime, on the real recordings of ESC-10's fold 1 and on probes.
 
 The stages up to `parity`, in a scratch project. The model is trained for EPOCHS only, on the other
-folds: this asks whether the runtimes agree with librosa and Keras, not whether the model is good.
+folds: this checks whether the runtimes agree with librosa and Keras, not whether the model is good.
 """
 
 from pathlib import Path

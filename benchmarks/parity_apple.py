@@ -1,9 +1,9 @@
-"""Claim parity_apple: the .mlpackages that were built, on Apple's own runtime, against LiteRT.
+"""parity_apple: the .mlpackages that were built, on Apple's own runtime, against LiteRT.
 
 Run on macOS in a folder where `make run` has been: python benchmarks/parity_apple.py
-Elsewhere it says so in one line and exits 1. The windows are the probes that parity compares.
-NAME_features is what export.ios_front_end `accelerate` makes of the same model, with the features
-of frontend/numpy_fft.py; the Swift package's own are compared by its tests.
+Elsewhere it exits 1 with a one-line error. The windows are the probes that parity compares.
+NAME_features is the same model exported with export.ios_front_end `accelerate`, on features from
+frontend/numpy_fft.py; the features of the Swift package are compared by its own tests.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""phone_cost: what a second of audio costs on each phone class, and that it is the same every time.
+"""phone_cost: what a second of audio costs on each phone class, and whether repeated counts agree.
 
 Every architecture as it ships (int8 behind the float front-end, random weights: counts do not
 depend on them), and, for scale, known networks from features to scores, without a front-end: the
 DS-CNN of MLPerf Tiny and BC-ResNet-1 (keyword spotting, a second) and YAMNet (0.96 s). The file of
-the project's own architecture is counted in RUNS processes a class, by turns on two of QEMU's
-cores that have the same kinds of instructions.
+the project's own architecture is counted in RUNS processes per class, alternating between two of
+QEMU's cores that have the same kinds of instructions.
 """
 
 import os
@@ -82,7 +82,7 @@ def broadcast_block(x: Any, channels: int, stride: int, dilation: int) -> Any:
 
 
 def row(tools: Tools, path: Path, seconds: float) -> dict[str, Any]:
-    """One file, a second of audio in windows end to end, on every phone class."""
+    """One file, a second of audio in non-overlapping windows, on every phone class."""
     counted = {name: count(path, name, tools=tools) for name in phone_table().classes}
     rows = {name: class_row(counts, path, name, seconds) for name, counts in counted.items()}
     macs = front_end_benchmark.multiply_adds(path)
@@ -91,7 +91,7 @@ def row(tools: Tools, path: Path, seconds: float) -> dict[str, Any]:
 
 
 def class_row(counts: Counts, path: Path, name: str, seconds: float) -> dict[str, Any]:
-    """The same on one class."""
+    """`row` for one class."""
     guess = estimate(counts, path.stat().st_size, name)
     milliseconds = {"estimate": guess.milliseconds, "low": guess.low, "high": guess.high}
     return {
@@ -113,17 +113,17 @@ def architectures(tools: Tools, folder: Path) -> dict[str, Any]:
         path.write_bytes(content)
         seconds = p.window_length / p.sample_rate
         bare = front_end_benchmark.export(front_end_benchmark.layer(p), p, folder, "front_end")
-        hears = p.window_length / PARAMS.listener.hop_length  # how often the listener, each sample
+        overlap = p.window_length / PARAMS.listener.hop_length  # listener's windows over a sample
         rows[name] = {
             "front_end_macs_per_second": round(front_end_benchmark.multiply_adds(bare) / seconds),
-            "windows_heard_of_each_second": round(hears, 3),
+            "windows_heard_of_each_second": round(overlap, 3),
             **row(tools, path, seconds),
         }
     return rows
 
 
 def known(tools: Tools, folder: Path) -> dict[str, Any]:
-    """Networks of others, for scale."""
+    """Published networks, for scale."""
     networks = {
         "ds_cnn": (ds_cnn(), KWS_WINDOW_S),
         "bc_resnet_1": (bc_resnet_1(), KWS_WINDOW_S),

@@ -1,8 +1,8 @@
-"""phone_estimate: estimated against published milliseconds, each network left out of the fit.
+"""phone_estimate: estimated against published milliseconds, each network left out of the fit once.
 
 The networks are keras.applications' with random weights; we trained none of them. They are counted
 on every core that has published times, and on the cores of the phone classes, whenever the counts
-in src/pocketear/phone/calibration.json were made with another LiteRT than the one installed. Their
+in src/pocketear/phone/calibration.json were made with another LiteRT than the one installed. The
 smallest is always counted again, and must agree to the instruction.
 """
 
@@ -70,7 +70,7 @@ def count(tools: Tools, model: Path, core: str) -> dict[str, int]:
 
 
 def recount(tools: Tools, folder: Path) -> None:
-    """Write calibration.json anew."""
+    """Write a new calibration.json."""
     used = {on.core for on in phone_table().published.values()}
     used |= {one.core for one in phone_table().classes.values()}
     found = {}
@@ -93,7 +93,7 @@ def verify(tools: Tools, folder: Path) -> bool:
 
 
 def figures(model: Model, agrees: bool) -> dict[str, Any]:
-    """What is published, and every estimate beside it."""
+    """The figures to publish, with every estimate beside its published time."""
     errors = [abs(one.error) for one in left_out()]
     titles = {name: of.title for name, of in phone_table().published.items()}
     rows = [
@@ -120,7 +120,7 @@ def figures(model: Model, agrees: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Recount if need be, then fit and publish."""
+    """Recount if necessary, then fit and publish."""
     tools = prepare()
     with tempfile.TemporaryDirectory() as folder:
         if counts_file().litert != importlib.metadata.version("ai-edge-litert"):

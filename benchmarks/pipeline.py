@@ -1,13 +1,13 @@
-"""pipeline: what a person waits for: the default run, a run with nothing to do, the first answer.
+"""pipeline: what a user waits for: the default run, a run with nothing to do, a first prediction.
 
 python benchmarks/pipeline.py [--pairs 15]
 
-The default run is `dvc repro` from nothing in a copy of the project with a DVC cache of its own,
-in the environment that is there: installing is not in it. Cold start: `pocketear predict` of five
-seconds at 44.1 kHz by the model that the copy made, each time right after a bare
-`python -c pass`; the median of the differences. A machine that does other work is slower in all of
-it, so processor seconds, which it hardly changes, stand beside the wall's, and how many processes
-were waiting for a core on average (load_average).
+The default run is `dvc repro` from nothing in a copy of the project with its own DVC cache, in the
+current environment: installation is not included. Cold start: `pocketear predict` of five seconds
+at 44.1 kHz with the model of that copy, each time right after a bare `python -c pass`; the median
+of the differences. Other work on the machine slows all of it, so processor seconds, which it hardly
+affects, are given beside wall seconds, and the average number of processes that waited for a core
+(load_average).
 """
 
 import argparse
@@ -41,7 +41,7 @@ POCKETEAR = str(Path(sys.executable).with_name("pocketear"))
 def spent(command: list[str], folder: Path) -> tuple[float, float]:
     """Wall and processor seconds of a command and its children."""
     environment = os.environ | {
-        "MLFLOW_TRACKING_URI": "",  # a store of the copy's own
+        "MLFLOW_TRACKING_URI": "",  # the copy's own store
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # `python` of its stages
         "UV": os.environ.get("UV") or shutil.which("uv") or str(UV),
     }
@@ -72,23 +72,23 @@ def time_runs(folder: Path) -> dict[str, float]:
 
 
 def time_predict(folder: Path, pairs: int) -> dict[str, float]:
-    """The first answer, over Python's own start; and a long recording."""
+    """The first prediction, without Python's own start; and a long recording."""
     short = write_noise(folder / "short.wav", SECONDS)
     long = write_noise(folder / "long.wav", LONG_SECONDS)
     bare, predict = [sys.executable, "-c", "pass"], [POCKETEAR, "predict", str(short)]
     spent(predict, folder)  # bytecode and disk cache
     runs = [(spent(bare, folder), spent(predict, folder)) for _ in range(pairs)]
-    told = subprocess.run(
+    done = subprocess.run(
         [POCKETEAR, "predict", "--json", str(long)], cwd=folder, check=True, capture_output=True
     )
-    (heard,) = json.loads(told.stdout)["files"]
+    (prediction,) = json.loads(done.stdout)["files"]
     return {
         "predict_cold_s": statistics.median(cold[0] - bare[0] for bare, cold in runs),
         "predict_cold_best_s": min(cold[0] - bare[0] for bare, cold in runs),
         "predict_cold_processor_s": statistics.median(cold[1] - bare[1] for bare, cold in runs),
         "bare_python_s": statistics.median(bare[0] for bare, _ in runs),
         "pairs": pairs,
-        "long_file_real_time_factor": heard["real_time_factor"],
+        "long_file_real_time_factor": prediction["real_time_factor"],
     }
 
 

@@ -1,11 +1,11 @@
-"""planted_faults: faults planted in ESC-10, and what ingest and validate make of them.
+"""planted_faults: faults planted in ESC-10, and whether ingest and validate find them.
 
 python benchmarks/planted_faults.py
 
-The clips of ESC-10 become a folder of our own, listed by a table. A clip that is hurt must be set
-aside for its own reason; one that is only unusual (another format, rate, width, name) must not,
-nor any that was left alone. Faults of the set as a whole are planted one at a time, in the table
-alone: each must stop validate, naming what is wrong.
+The clips of ESC-10 are copied to a folder and listed in a table. A damaged clip must be set aside
+for the right reason; a clip that is only unusual (another format, rate, width, name) must not, nor
+any unchanged clip. Faults of the set as a whole are planted one at a time, in the table only: each
+must stop validate with an error that names it.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def cut(path: Path) -> Path:
 
 
 def gone(path: Path) -> Path:
-    """No file any more."""
+    """Delete the file."""
     path.unlink()
     return path
 
@@ -76,7 +76,7 @@ def rewrite(
 
 
 def broken(sound: np.ndarray, value: float) -> np.ndarray:
-    """One sample that is no number."""
+    """Set one sample to a value that is not a number."""
     sound[len(sound) // 2] = value
     return sound
 
@@ -88,7 +88,7 @@ def as_phone(path: Path) -> Path:
     return write_by_phone(path.with_suffix(".m4a"), "aac", rate, sound)
 
 
-# what it is -> how a clip is hurt, and a part of the reason that must be given
+# fault -> how a clip is damaged, and a part of the expected reason
 FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (lambda p: fill(p, b""), "is empty"),
     "truncated ogg": (cut, "truncated"),
@@ -139,7 +139,7 @@ def run_validate(rows: list[Row]) -> tuple[dict[str, str], str]:
 
 
 def plant(rows: list[Row], rng: random.Random) -> dict[str, tuple[str, str]]:
-    """Hurt or change clips, and mend their paths in `rows`. returns: path -> kind, reason"""
+    """Damage or change clips, and update their paths in `rows`. returns: path -> kind, reason"""
     drawn = iter(rng.sample(range(len(rows)), len(rows)))
     planted = {}
     makers = {**{kind: make for kind, (make, _) in FAULTS.items()}, **UNUSUAL}
@@ -161,7 +161,7 @@ def plant(rows: list[Row], rng: random.Random) -> dict[str, tuple[str, str]]:
 
 
 def of_the_set(rows: list[Row]) -> dict[str, tuple[list[Row], str]]:
-    """What it is -> a table with one fault of the whole set, and a part of what must be told."""
+    """Fault -> a table with this fault of the whole set, and a part of the expected error."""
     other_fold = str(int(rows[0]["fold"]) % 5 + 1)
     lone = [rows[0] | {"label": "whistle"}, *rows[1:]]
     return {
@@ -177,7 +177,7 @@ def of_the_set(rows: list[Row]) -> dict[str, tuple[list[Row], str]]:
 
 
 def configure(labels: list[str]) -> None:
-    """params.yaml for the folder `sounds`; whatever the share set aside, it goes on."""
+    """params.yaml for the folder `sounds`; it continues whatever share is set aside."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["data"] |= {"source": "csv", "path": "sounds", "labels": labels}
     params["validation"]["max_set_aside_share"] = 1.0
@@ -194,7 +194,7 @@ def measure() -> dict[str, object]:
     shutil.copytree(ESC10, "sounds")
     configure([])
     whole = {
-        kind: told in run_validate(table)[1] for kind, (table, told) in of_the_set(rows).items()
+        kind: reason in run_validate(table)[1] for kind, (table, reason) in of_the_set(rows).items()
     }
     configure(sorted({row["label"] for row in rows}))
     planted = plant(rows, random.Random(1))  # noqa: S311

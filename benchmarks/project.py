@@ -21,14 +21,14 @@ ESC10 = ROOT.parent / "shared/data/esc10"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took."""
+    """What a process used."""
 
     seconds: float
     peak_mb: float
 
 
 def need_esc10() -> None:
-    """Exit in one line where there is no copy of ESC-10."""
+    """Exit with a one-line error where there is no copy of ESC-10."""
     if not (ESC10 / "clips.csv").is_file():
         sys.exit(f"error: {ESC10}: not found; put a copy of ESC-10 with its clips.csv there")
 

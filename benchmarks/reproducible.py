@@ -2,9 +2,9 @@
 
 nice python benchmarks/reproducible.py
 
-Clones this repository twice, each with a DVC cache of its own and little to learn (small.py), runs
-`dvc repro` in both, one in another time zone and language with another order of hashes, and
-compares every file that ships: .tflite, .mlpackage, AAR and Maven layout, Swift package.
+Clones this repository twice, each with its own DVC cache and a small training (small.py), runs `dvc
+repro` in both, with different time zones, languages and hash seeds, and compares every file that
+ships: .tflite, .mlpackage, AAR and Maven layout, Swift package.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""scale: what many short clips cost from the folder to the feature store, and a few more of them.
+"""scale: cost of many short clips from the folder to the feature store, and of adding a few more.
 
 python benchmarks/scale.py [--clips 1000 10000 100000]
 
-Each clip is half a second of noise of its own at 16 kHz in a WAV file, a fifth of them of another
-label, twenty to a group. Measured are the processes of ingest, validate, split and featurize, one
-after the other, from nothing; then again with one clip in a hundred more. The share of the first
-run's time that the second takes is incremental_share: 0.01 would be the new clips alone, and what
-is paid again is start-up, hashing and writing the tables and the store.
+Each clip is half a second of its own noise at 16 kHz in a WAV file, a fifth of them of another
+label, twenty per group. Measured are the processes of ingest, validate, split and featurize, one
+after the other, from nothing; then again with one clip in a hundred more. incremental_share is the
+time of the second run as a share of the first: 0.01 would be the new clips alone; the rest is
+start-up, hashing, and writing the tables and the store.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""small: a copy of the project that runs quickly: few clips, one epoch, limits that it can meet."""
+"""small: a copy of the project that runs quickly: few clips, one epoch, limits it can meet."""
 
 import os
 import re
@@ -31,14 +31,14 @@ def shrink(folder: Path) -> None:
 
 
 def small_copy(folder: Path, cache: Path) -> None:
-    """Copy the project, as it is now, into `folder`. cache: its own, of DVC"""
+    """Copy the project, as it is now, into `folder`. cache: its own DVC cache"""
     make_copy(ROOT, folder, [], cache)
     shrink(folder)
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """The environment in which the copy's own source runs, whatever changes here meanwhile."""
-    uv = ROOT / ".pocketear/uv/bin/uv"  # `make setup` makes it where there is no other
+    """The environment in which the copy runs its own source, whatever changes here meanwhile."""
+    uv = ROOT / ".pocketear/uv/bin/uv"  # made by `make setup` where there is no other
     return {
         **os.environ,
         **({"UV": str(uv)} if uv.exists() else {}),

@@ -1,6 +1,6 @@
 """layer: THE front-end, waveform -> log-mel or MFCC, as one Keras layer of builtin ops.
 
-It is what is trained, evaluated and shipped; reference.py says what it must come to.
+It is what is trained, evaluated and shipped; librosa_features.py says what it must come to.
 
 The power spectrum is what costs. Three symmetries, each halving the work, and one factorisation:
 

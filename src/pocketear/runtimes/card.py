@@ -136,7 +136,7 @@ def card_for(
 ) -> ModelCard:
     """The card of one exported variant.
 
-    listener: what models/keras/listener.json holds
+    listener: what settings_json gives holds
     made_from: hashes to record beside the one of params.yaml
     """
     values = json.dumps(params.model_dump(mode="json", include=_MADE_WITH), sort_keys=True)

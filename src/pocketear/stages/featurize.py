@@ -1,7 +1,7 @@
 """featurize: clips -> waveforms and librosa features in one store, and normalisation constants.
 
 Each clip is decoded and resampled once in its life, and its features computed once for each set
-of front-end parameters: both are cached by content outside DVC (clip_cache), and the store
+of front-end parameters: both are cached by content outside DVC (data/cache), and the store
 is written from there in the order of the clip table. The features are the reference: they give
 normalisation and drift their baseline and parity its oracle; training uses the waveforms.
 """

@@ -1,6 +1,6 @@
 """ingest: a dataset -> the clip table: what each file is called, holds, and measures.
 
-Every file is hashed and decoded once in its life (clip_cache), on all cores or on a Dask
+Every file is hashed and decoded once in its life (data/cache), on all cores or on a Dask
 cluster. A clip that cannot be used is a row with its `error`, never left out. Nothing of this
 machine or this hour is in the table: the same data give the same bytes.
 """

@@ -26,7 +26,7 @@ final class FrontEndTests: XCTestCase {
         }
     }
 
-    /// As agreement.power_error of a log-mel, and agreement.row_error of an MFCC.
+    /// As numeric_error.power_error of a log-mel, and agreement.row_error of an MFCC.
     private func worst(_ heard: [[Float]], _ vector: [String: Any], _ settings: FrontEndSettings) throws -> Double {
         let wanted = try XCTUnwrap(vector["features"] as? [[NSNumber]])
         let loudest = try vector.floats("loudest")

@@ -1,4 +1,4 @@
-// capture: an audio worklet that hands on mono samples in blocks, off the page's thread.
+// capture: an audio worklet that passes mono samples to the page in blocks, off the page's thread.
 const BLOCK = 1024;
 
 class Capture extends AudioWorkletProcessor {

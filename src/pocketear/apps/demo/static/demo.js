@@ -1,5 +1,5 @@
-// demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, pictures.
-// Nothing about the model is typed here: labels, lengths and thresholds come from its card.
+// demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, charts.
+// Nothing about the model is hard-coded: labels, lengths and thresholds come from its card.
 import { AudioClassifier, FilesetResolver } from "./tasks-audio/audio_bundle.mjs";
 import { Listener, WindowBuffer } from "./listener.js";
 import { Curves, Spectrogram, colour } from "./pictures.js";
@@ -7,7 +7,7 @@ import { Curves, Spectrogram, colour } from "./pictures.js";
 const $ = (id) => document.getElementById(id);
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
 
-/** What was heard since a source was started. */
+/** Scores and events since a source was started. */
 class Session {
   constructor(card, classifier) {
     this.card = card;
@@ -15,7 +15,7 @@ class Session {
     this.buffer = new WindowBuffer(card.window_length, card.listener.hop_length);
     this.listener = new Listener(card.listener, card.labels, card.sample_rate, card.window_length);
     this.history = []; // {start, scores}: every window
-    this.events = []; // as they were told
+    this.events = []; // in the order in which they were reported
     this.samples = 0;
     this.work = 0; // ms
   }
@@ -26,18 +26,18 @@ class Session {
 
   hear(samples) {
     this.samples += samples.length;
-    for (const window of this.buffer.push(samples)) this.judge(window);
+    for (const window of this.buffer.push(samples)) this.classify(window);
   }
 
   finish() {
     const rest = this.buffer.finish();
-    if (rest) this.judge(rest);
+    if (rest) this.classify(rest);
     this.events.push(...this.listener.finish());
   }
 
-  judge(window) {
+  classify(window) {
     const scores = new Float32Array(this.card.labels.length);
-    if (window.some((sample) => sample !== 0)) { // digital silence is not run, as on the phone
+    if (window.some((sample) => sample !== 0)) { // the model is not run on digital silence, as on the phone
       const began = performance.now();
       const [result] = this.classifier.classify(window, this.card.sample_rate);
       this.work += performance.now() - began;
@@ -62,14 +62,14 @@ class Demo {
     this.curves = new Curves($("curves"), card);
     this.describe();
     this.controls();
-    this.say("Ready.");
+    this.showStatus("Ready.");
   }
 
   describe() {
     const { card } = this;
     document.title = $("name").textContent = `${card.name} ${card.version}`;
     const [window, hop] = [card.window_length, card.listener.hop_length].map((n) => n / card.sample_rate);
-    $("about").textContent = `${card.variant}, hears ${window} s at ${card.sample_rate} Hz, every ${hop} s`;
+    $("about").textContent = `${card.variant}, windows of ${window} s at ${card.sample_rate} Hz, every ${hop} s`;
     $("span").textContent = `in the last ${this.curves.span} s`;
     this.rows = card.labels.map((label, i) => {
       const row = document.createElement("div");
@@ -118,7 +118,7 @@ class Demo {
       await source();
     } catch (error) {
       this.stop("");
-      this.say(explain(error), true);
+      this.showStatus(explain(error), true);
       return;
     }
     $("stop").hidden = false;
@@ -134,7 +134,7 @@ class Demo {
     capture.port.onmessage = ({ data }) => { if (this.session === session && this.context) session.hear(data); };
     source.connect(this.analyser);
     source.connect(capture);
-    this.say("Listening to the microphone.");
+    this.showStatus("Listening to the microphone.");
   }
 
   async file(file) {
@@ -144,13 +144,13 @@ class Demo {
     player.connect(this.analyser).connect(this.context.destination);
     const began = this.context.currentTime;
     player.start();
-    // what is played is what is judged: up to the playhead, sample for sample
+    // exactly the samples that were played are classified, up to the playhead
     this.advance = () => {
       const played = Math.round((this.context.currentTime - began) * this.card.sample_rate);
       this.session.hear(samples.subarray(this.session.samples, Math.max(played, this.session.samples)));
-      if (played >= samples.length) this.stop(`${file.name}: ${sound.duration.toFixed(1)} s heard.`);
+      if (played >= samples.length) this.stop(`${file.name}: ${sound.duration.toFixed(1)} s processed.`);
     };
-    this.say(`Playing ${file.name}, ${sound.duration.toFixed(1)} s.`);
+    this.showStatus(`Playing ${file.name}, ${sound.duration.toFixed(1)} s.`);
   }
 
   stop(message) {
@@ -159,7 +159,7 @@ class Demo {
     if (this.context) this.session?.finish();
     this.stream = this.context = this.advance = null;
     $("stop").hidden = true;
-    if (message) this.say(message);
+    if (message) this.showStatus(message);
     if (this.session) this.show();
   }
 
@@ -177,7 +177,7 @@ class Demo {
     this.curves.draw(session);
     const means = session.listener.means;
     if (means) {
-      const sounding = new Set(session.listener.states.filter((s) => s.sounding && s.told).map((s) => s.index));
+      const sounding = new Set(session.listener.states.filter((s) => s.sounding && s.reported).map((s) => s.index));
       this.rows.forEach((row, i) => {
         row.querySelector("i").style.width = `${100 * means[i]}%`;
         row.querySelector(".score").textContent = means[i].toFixed(2);
@@ -207,7 +207,7 @@ class Demo {
     $("events").prepend(row);
   }
 
-  say(message, wrong = false) {
+  showStatus(message, wrong = false) {
     $("status").textContent = message;
     $("status").classList.toggle("error", wrong);
   }
@@ -223,8 +223,8 @@ function mixed(sound) {
 
 function explain(error) {
   const known = {
-    NotAllowedError: "The microphone was refused: allow it for this page, or drop a sound file.",
-    NotFoundError: "There is no microphone: connect one, or drop a sound file.",
+    NotAllowedError: "Microphone access was refused: allow it for this page, or drop a sound file.",
+    NotFoundError: "No microphone was found: connect one, or drop a sound file.",
     EncodingError: "This file is not sound that the browser can read: convert it to WAV.",
     NotSupportedError: "This browser cannot record at the model's sample rate: use Chromium, or drop a file.",
   };
@@ -232,5 +232,5 @@ function explain(error) {
 }
 
 const demo = new Demo();
-window.demo = demo; // for tests, and for the curious
-demo.start().catch((error) => demo.say(explain(error), true));
+window.demo = demo; // for tests and the browser's console
+demo.start().catch((error) => demo.showStatus(explain(error), true));

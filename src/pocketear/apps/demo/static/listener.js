@@ -1,4 +1,4 @@
-// listener: src/pocketear/listening/listener.py in JavaScript, held to it by mobile/vectors, bit for bit.
+// listener: src/pocketear/listening/listener.py in JavaScript, checked against it by mobile/vectors, bit for bit.
 // A window is a Float32Array; sums and comparisons are in float32 (Math.fround), times in float64.
 
 /** A stream cut into windows. */
@@ -7,7 +7,7 @@ export class WindowBuffer {
     this.held = new Float32Array(windowLength);
     this.hop = hopLength;
     this.count = 0;
-    this.whole = false; // whether a window came out since the start, or since a gap
+    this.whole = false; // whether a window was completed since the start or the last gap
     this.start = 0;
   }
 
@@ -55,7 +55,7 @@ export class Listener {
     this.hop = settings.hop_length;
     this.middle = Math.floor((windowLength - settings.hop_length) / 2);
     this.history = Array.from({ length: settings.smoothing }, () => new Float32Array(labels.length));
-    this.heard = 0;
+    this.seen = 0;
     this.next = 0; // where the next window starts, in samples
     this.minSamples = Math.trunc(settings.min_seconds * sampleRate + 0.5);
     this.refractory = Math.trunc(settings.refractory_seconds * sampleRate + 0.5);
@@ -64,13 +64,13 @@ export class Listener {
       const on = Math.fround(settings.thresholds[label]);
       return {
         index: labels.indexOf(label), on, off: Math.fround(on - hysteresis),
-        sounding: false, told: false, start: 0, end: 0, ready: 0, peak: 0,
+        sounding: false, reported: false, start: 0, end: 0, ready: 0, peak: 0,
       };
     });
     this.ignored = 0; // windows whose scores were not all numbers
   }
 
-  /** Take the scores of the next window; return what is to be told now. */
+  /** Take the scores of the next window; return the events to report now. */
   push(scores) {
     if (scores.length !== this.labels.length) {
       throw new Error(`listener: ${scores.length} scores for ${this.labels.length} labels`);
@@ -85,7 +85,7 @@ export class Listener {
     return this.states.map((state) => this.step(state, start)).filter(Boolean);
   }
 
-  /** The stream broke; its next window starts at sample `start`. */
+  /** The stream was interrupted; its next window starts at sample `start`. */
   gap(start) {
     this.next = start;
     return this.endAll();
@@ -98,11 +98,11 @@ export class Listener {
 
   smooth(scores) {
     const size = this.history.length;
-    this.history[this.heard % size].set(scores);
-    this.heard += 1;
-    const count = Math.min(this.heard, size);
+    this.history[this.seen % size].set(scores);
+    this.seen += 1;
+    const count = Math.min(this.seen, size);
     const total = new Float32Array(scores.length); // stores round to float32
-    for (let row = this.heard - count; row < this.heard; row += 1) {
+    for (let row = this.seen - count; row < this.seen; row += 1) {
       this.history[row % size].forEach((score, i) => { total[i] += score; });
     }
     return total.map((sum) => sum / count);
@@ -112,25 +112,25 @@ export class Listener {
     const mean = this.means[state.index];
     if (!state.sounding) {
       if (mean < state.on || start < state.ready) return null;
-      Object.assign(state, { sounding: true, told: false, start, peak: 0 });
+      Object.assign(state, { sounding: true, reported: false, start, peak: 0 });
     } else if (mean < state.off) {
       return this.end(state);
     }
     state.end = start + this.hop;
     state.peak = Math.max(state.peak, mean);
-    if (state.told || state.end - state.start < this.minSamples) return null;
-    state.told = true;
+    if (state.reported || state.end - state.start < this.minSamples) return null;
+    state.reported = true;
     return this.event(state, false);
   }
 
   endAll() {
-    this.heard = 0;
+    this.seen = 0;
     return this.states.filter((state) => state.sounding).map((state) => this.end(state)).filter(Boolean);
   }
 
   end(state) {
     state.sounding = false;
-    if (!state.told) return null;
+    if (!state.reported) return null;
     state.ready = state.end + this.refractory;
     return this.event(state, true);
   }

@@ -1,4 +1,4 @@
-// pictures: a scrolling spectrogram, and scores with events, on two canvases of one time scale.
+// pictures: a scrolling spectrogram, and scores with events, on two canvases with the same time scale.
 const SPAN = 12; // s across a canvas
 const HUES = [[220, 65], [33, 85], [150, 55], [265, 55], [3, 65], [190, 60], [320, 55], [80, 55], [50, 70], [240, 25]];
 const MAGMA = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
@@ -32,7 +32,7 @@ export class Spectrogram {
     this.drawn = 0; // px since the start
   }
 
-  /** Scroll to `seconds` and draw what sounds now at the right edge, low frequencies below. */
+  /** Scroll to `seconds` and draw the current spectrum at the right edge, low frequencies at the bottom. */
   draw(analyser, seconds) {
     const { canvas, context } = this;
     const until = Math.round((seconds * canvas.width) / SPAN);
@@ -109,7 +109,7 @@ export class Curves {
   }
 }
 
-/** Events told twice, once: the later telling. */
+/** Each event once. Events are reported twice, and the later report replaces the earlier one. */
 function open(events) {
   const last = new Map();
   for (const event of events) last.set(`${event.label} ${event.start_s}`, event);
