@@ -1,11 +1,13 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests lint format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
+# what is installed where there is none, here and in the workflows; any uv of pyproject.toml's required-version will do
+UV_VERSION := $(shell sed -n 's/^uv-version = "\(.*\)"$$/\1/p' pyproject.toml)
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -19,7 +21,7 @@ setup: .pocketear/synced system-tools  ## the environment, as uv.lock says
 
 .pocketear/uv/bin/uv:
 	python3 -m venv .pocketear/uv
-	.pocketear/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.pocketear/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .pocketear/synced: pyproject.toml uv.lock $(filter .pocketear/%,$(UV))
 	@mkdir -p .pocketear
@@ -60,6 +62,9 @@ lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workfl
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) zizmor --offline --quiet .github/workflows
 	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
+
+audit: setup  ## known vulnerabilities of what uv.lock names, where the advisory service can be reached
+	@UV=$(UV) $(RUN) python tools/audit.py
 
 dvc-deps: setup  ## the code that each stage depends on, into dvc.yaml, from the imports
 	$(RUN) python tools/dvc_deps.py

@@ -1,6 +1,7 @@
-"""What several tests stand on: the real recordings, a project folder of one's own, real sounds."""
+"""What several tests stand on: the real recordings, a project folder of one's own, real models."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 settings.register_profile("pocketear", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("pocketear")
 
+# Who asks for one of these is slow: each takes seconds to make, by converters, servers, emulators.
+SLOW_FIXTURES = {"exported", "prefect_server", "tools"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest's own hook reads `-m "not slow"`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that says what was skipped and why."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if reasons:
+        shown = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"skipped: {shown}")
+
 
 @pytest.fixture(scope="session")
 def esc10() -> Path:
     """The ESC-10 recordings beside the checkout; a test skips where they are not."""
     if not (ESC10 / "clips.csv").is_file():
-        pytest.skip("the ESC-10 recordings are not at ../shared/data/esc10")
+        pytest.skip("no ../shared/data/esc10")
     return ESC10
 
 

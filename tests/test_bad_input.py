@@ -19,6 +19,7 @@ from pocketear.data.clips import read_clips
 from pocketear.stages import ingest, split, validate
 from sounds import halved, tone, write, write_by_phone, write_with
 
+pytestmark = pytest.mark.slow
 CLIPS = {name: Path(f"data/{name}/clips.parquet") for name in ("clips", "valid", "split")}
 REPORT = Path("reports/validation")
 COMMANDS = {
@@ -53,7 +54,7 @@ def journey() -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str]) -> str:
-    """What a person is told where the journey has to end: one line, and status 1."""
+    """The one line on stderr where the journey has to end, with status 1."""
     with pytest.raises(SystemExit) as ended:
         process.guard(journey)
     assert ended.value.code == 1
@@ -97,10 +98,10 @@ def test_every_faulty_clip_is_set_aside_with_its_reason_and_the_rest_goes_on(sou
         make(sounds / "cry" / name)
     (sounds / "cry" / "again").symlink_to(sounds, target_is_directory=True)
     journey()
-    told = set_aside()
-    assert set(told) == {f"cry/{name}" for name in SET_ASIDE}
+    reasons = set_aside()
+    assert set(reasons) == {f"cry/{name}" for name in SET_ASIDE}
     for name, (_, reason) in SET_ASIDE.items():
-        assert reason in told[f"cry/{name}"], name
+        assert reason in reasons[f"cry/{name}"], name
     assert len(read_clips(CLIPS["split"])) == 40
 
 
@@ -165,16 +166,16 @@ def stage(name: str, **options: Any) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("name", ["ingest", "split", "gate"])
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
-        ("epochs:", "epoch:", "train.epoch is not a known parameter (a typo?)"),
-        ("min_clips_per_label: 5", "min_clips_per_label: five", "should be a valid integer"),
+        ("ingest", "epochs:", "epoch:", "train.epoch is not a known parameter (a typo?)"),
+        ("split", "min_clips_per_label: 5", "min_clips_per_label: five", "a valid integer"),
+        ("gate", "epochs:", "epoch:", "train.epoch is not a known parameter (a typo?)"),
     ],
 )
 def test_a_mistake_in_params_stops_a_stage(
-    project: Path, name: str, old: str, new: str, told: str
+    project: Path, name: str, old: str, new: str, message: str
 ) -> None:
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace(old, new))
@@ -182,7 +183,7 @@ def test_a_mistake_in_params_stops_a_stage(
     _, line = refused.communicate()
     assert refused.returncode == 1
     assert line.startswith("error: params.yaml: ")
-    assert told in line
+    assert message in line
     assert line.count("\n") == 1
 
 
@@ -197,7 +198,6 @@ def test_a_missing_dataset(project: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_full_disk_and_two_runs_at_once_in_featurize(sounds: Path) -> None:
     journey()
     write(sounds / "cry/long.flac", tone(60))
@@ -206,10 +206,10 @@ def test_a_full_disk_and_two_runs_at_once_in_featurize(sounds: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     full = stage("featurize", preexec_fn=no_more_than)
-    _, told = full.communicate()
+    _, errors = full.communicate()
     assert full.returncode == 1
-    assert told.splitlines()[-1].endswith("free some space and run it again: nothing is lost")
-    assert "Traceback" not in told
+    assert errors.splitlines()[-1].endswith("free some space and run it again: nothing is lost")
+    assert "Traceback" not in errors
     assert not list(Path("data").glob(".features*"))
     runs = [stage("featurize"), stage("featurize")]
     both = [one.communicate()[1] for one in runs]

@@ -115,12 +115,12 @@ SOUND = (np.random.default_rng(0).normal(0, 0.3, 16_000 * 4).clip(-1, 1) * 32767
 
 def test_a_file_and_the_same_pcm_give_the_same_events(model: Path) -> None:
     soundfile.write("night.wav", SOUND, 16_000)
-    told = pocketear("listen", "--json", "night.wav")
+    printed = pocketear("listen", "--json", "night.wav")
     live = pocketear("listen", "--json", "-", stdin=SOUND.tobytes() + b"\x00")
-    assert (told.returncode, live.returncode) == (0, 0)
-    assert told.stdout == live.stdout
-    assert '"ended": true' in told.stdout
-    assert re.search(r"\d+ events in 4.0 s of sound, real-time factor 0\.\d+", told.stderr)
+    assert (printed.returncode, live.returncode) == (0, 0)
+    assert printed.stdout == live.stdout
+    assert '"ended": true' in printed.stdout
+    assert re.search(r"\d+ events in 4.0 s of sound, real-time factor 0\.\d+", printed.stderr)
 
 
 def test_a_table_of_events_tells_each_once(model: Path) -> None:
@@ -159,11 +159,11 @@ def test_the_summary_says_every_gate_and_where_to_look(project: Path) -> None:
     (project / "models/litert").mkdir(parents=True)
     (project / "models/litert/cry_laugh_int8.tflite").write_bytes(b"x" * 12_345)
     assert pocketear("report").stdout == "reports/report.html\n"
-    told = pocketear("summary").stdout
-    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +\d+\.\d % +(pass|FAIL)", told)
-    assert "verdict: refused by" in told
-    assert re.search(r"models/litert/cry_laugh_int8.tflite +12.3 kB", told)
-    assert "reports/report.html" in told
+    printed = pocketear("summary").stdout
+    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +\d+\.\d % +(pass|FAIL)", printed)
+    assert "verdict: refused by" in printed
+    assert re.search(r"models/litert/cry_laugh_int8.tflite +12.3 kB", printed)
+    assert "reports/report.html" in printed
 
 
 def test_gates_that_passed_alike_are_one_line_of_the_closest(project: Path) -> None:
@@ -178,9 +178,9 @@ def test_gates_that_passed_alike_are_one_line_of_the_closest(project: Path) -> N
     assert re.match(r"accuracy, closest of 2: Core ML fp16 +≥ 80.0 % +90.0 % +pass", rows[0])
     named[one] |= {"value": 0.7, "passed": False}
     Path("reports/verdict.json").write_text(json.dumps(verdict))
-    told = pocketear("summary").stdout
-    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +70.0 % +FAIL", told)
-    assert re.search(r"Core ML fp16: accuracy +≥ 80.0 % +90.0 % +pass", told)
+    printed = pocketear("summary").stdout
+    assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +70.0 % +FAIL", printed)
+    assert re.search(r"Core ML fp16: accuracy +≥ 80.0 % +90.0 % +pass", printed)
 
 
 def test_the_summary_of_a_run_that_stopped_early(project: Path) -> None:
@@ -195,12 +195,12 @@ def test_the_text_of_a_pull_request(project: Path) -> None:
     shutil.rmtree("reports")
     shutil.rmtree("data")
     write_reported(project, skill=9.0)
-    told = pocketear("report", "--markdown", "--against", "main/reports").stdout
-    assert told.startswith("### cry_laugh 0.1.0: accepted\n")
-    row = next(line for line in told.splitlines() if line.startswith("| LiteRT int8 (ships)"))
+    printed = pocketear("report", "--markdown", "--against", "main/reports").stdout
+    assert printed.startswith("### cry_laugh 0.1.0: accepted\n")
+    row = next(line for line in printed.splitlines() if line.startswith("| LiteRT int8 (ships)"))
     assert re.search(r"\| 100.0 % \(\+\d+\.\d\) \|", row)
-    assert "On the main branch: " in told
-    text, _, plots = told.partition("<details>")
+    assert "On the main branch: " in printed
+    text, _, plots = printed.partition("<details>")
     assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {7}
     assert re.search(r"^\| laugh +\| 0 +\| 6 +\| 0 +\|$", plots, re.MULTILINE)
     assert "line [1, 0.5, 0.4]\n  line [1, 0.6, 0.7]\n```" in plots

@@ -21,7 +21,7 @@ def disk(project):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a file system of one's own needs root and the right to mount")
+        pytest.skip("no right to mount a small file system")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
@@ -60,8 +60,8 @@ def test_a_full_disk_costs_nothing_but_time(project, disk, clips, capsys, full):
     with pytest.raises(SystemExit) as ended:
         process.guard(lambda: featurize.main(clips, out))
     assert ended.value.code == 1
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "No space left on device; free some space and run it again" in told
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "No space left on device; free some space and run it again" in error
     assert not out.exists() or bytes_of(out) == {"last good": b""}
     assert {path.name for path in out.parent.glob(".features*")} == set(), "nothing half made"
 

@@ -1,7 +1,8 @@
-"""dvc.yaml tells the truth: what a stage imports and reads is what it declares."""
+"""dvc.yaml is true: what a stage imports and reads is what it declares."""
 
 import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,11 +62,18 @@ RERUNS = {
 }
 
 
+@pytest.fixture(scope="module")
+def files() -> dict[str, list[Path]]:
+    """All that each stage is made of."""
+    return {stage: files_of(f"stages/{stage}.py") for stage in STAGES}
+
+
 @pytest.mark.parametrize("name", RERUNS)
-def test_what_can_change_an_artefact_reruns_it_and_what_cannot_does_not(name: str) -> None:
+def test_what_can_change_an_artefact_reruns_it_and_what_cannot_does_not(
+    files: dict[str, list[Path]], name: str
+) -> None:
     assert (PACKAGE / name).is_file()
-    found = {stage for stage in STAGES if PACKAGE / name in files_of(f"stages/{stage}.py")}
-    assert found == RERUNS[name]
+    assert {stage for stage in STAGES if PACKAGE / name in files[stage]} == RERUNS[name]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -115,7 +123,9 @@ def takes_params(function: ast.FunctionDef) -> bool:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_params_section_that_a_stage_reads_is_declared(stage: str) -> None:
+def test_every_params_section_that_a_stage_reads_is_declared(
+    files: dict[str, list[Path]], stage: str
+) -> None:
     """In the stage's own file, and in the functions that it hands the whole `Params` to."""
     declared = {name.split(".")[0] for name in STAGES[stage].get("params", [])}
     own = ROOT / "src" / "pocketear" / "stages" / f"{stage}.py"
@@ -123,8 +133,7 @@ def test_every_params_section_that_a_stage_reads_is_declared(stage: str) -> None
     read = sections_read(tree)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    files = files_of(f"stages/{stage}.py")
-    for path in {file for file in files if file.suffix == ".py"} - {own}:
+    for path in {file for file in files[stage] if file.suffix == ".py"} - {own}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in names and takes_params(node):
                 read |= sections_read(node)

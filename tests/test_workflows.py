@@ -71,7 +71,9 @@ def test_ci_runs_every_test_on_every_change_in_jobs_side_by_side():
     assert all((ROOT / path).exists() for path in named)
 
 
-@pytest.mark.parametrize("target", ["setup", "lint", "check", "test", "some-tests", "run", "apple"])
+@pytest.mark.parametrize(
+    "target", ["setup", "lint", "check", "test", "some-tests", "run", "apple", "audit"]
+)
 def test_every_target_of_a_workflow_can_be_made(target):
     done = subprocess.run(
         ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
@@ -91,3 +93,33 @@ def test_checkers_of_workflows_find_nothing(checker):
     command = [str(Path(sys.executable).with_name(checker[0])), *checker[1:], *map(str, WORKFLOWS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_code_of_a_pull_request_gets_no_secret(path):
+    """Each use of one is in a step that is not run for it, or an expression that is empty then."""
+    safe = "github.event_name != 'pull_request'"
+    workflow = yaml.safe_load(path.read_text())
+    assert "secrets." not in str(workflow.get("env", ""))
+    for job in workflow["jobs"].values():
+        assert "secrets." not in str({key: job[key] for key in job if key != "steps"})
+        for step in job["steps"]:
+            used = re.findall(r"\$\{\{[^}]*secrets\.[^}]*\}\}", str(step))
+            inside = all(expression.startswith(f"${{{{ {safe} && ") for expression in used)
+            assert not used or inside or step.get("if") == f"${{{{ {safe} }}}}", step["name"]
+
+
+def test_uv_is_of_one_version_wherever_it_is_installed():
+    (version,) = re.findall(
+        r'^uv-version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE
+    )
+    jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values()]
+    steps = [step for job in jobs for step in job["steps"]]
+    pinned = [s["with"]["version"] for s in steps if "astral-sh/setup-uv@" in s.get("uses", "")]
+    assert len(pinned) > 4
+    assert set(pinned) == {version}
+    done = subprocess.run(
+        ["make", "--dry-run", "UV=.pocketear/uv/bin/uv", "--always-make", ".pocketear/uv/bin/uv"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.search(rf"pip install .* uv=={re.escape(version)}$", done.stdout, re.MULTILINE)

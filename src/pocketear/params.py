@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,7 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from pocketear.base.errors import ParamsError
+from pocketear.base.errors import ParamsError, shown
+from pocketear.base.yaml_text import read_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Label = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]  # as in the table
@@ -274,6 +274,7 @@ class Params(Section):
         return _hold(self, {f"{needs}, 16 or more, found {n_fft}": fits or in_model})
 
 
+_NAMED, _NAME = 20, 80  # wrong fields in a message, characters of a name
 _REMOVED = {"evaluate.hop_length": "delete it: clips are scored at listener.hop_length"}
 
 
@@ -291,24 +292,24 @@ def load_yaml(path: Path, kind: type[Content]) -> Content:
     raises: ParamsError naming every wrong field, the rule it breaks and the value found
     """
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = read_yaml(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: not found; run this in the project's folder") from error
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path}: not text in UTF-8; save it as such") from error
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        raise ParamsError(
-            f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}"
-        ) from error
+    except ValueError as error:
+        raise ParamsError(str(error)) from error
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{path}: " + "; ".join(_problem(e) for e in error.errors())) from error
+        problems = [_problem(one) for one in error.errors()]
+        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        raise ParamsError(f"{path}: {'; '.join(problems[:_NAMED])}{more}") from error
 
 
 def _problem(error: object) -> str:
     details = dict(error)  # type: ignore[call-overload]
-    field = ".".join(str(part) for part in details["loc"]) or "the file"
+    field = ".".join(str(part)[:_NAME] for part in details["loc"]) or "the file"
     if field in _REMOVED:
         return f"{field} is no longer a parameter; {_REMOVED[field]}"
     if details["type"] == "extra_forbidden":
@@ -318,4 +319,4 @@ def _problem(error: object) -> str:
     message = details["msg"].removeprefix("Value error, ")
     if not details["loc"] and details["type"] == "value_error":
         return str(message)  # a rule over several sections says itself what it found
-    return f"{field}: {message[0].lower()}{message[1:]}, found {details['input']!r}"
+    return f"{field}: {message[0].lower()}{message[1:]}, found {shown(details['input'])}"

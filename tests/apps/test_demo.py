@@ -33,29 +33,29 @@ const { Listener, WindowBuffer } = await import(process.argv[1]);
 const read = (name) => JSON.parse(readFileSync(`${process.argv[2]}/${name}.json`));
 const events = read("listener").map((c) => {
   const listener = new Listener(c.listener, c.labels, c.sample_rate, c.window_length);
-  const told = [];
-  const tell = (after, events) => told.push(...events.map((event) => ({ after, ...event })));
+  const events = [];
+  const add = (after, found) => events.push(...found.map((event) => ({ after, ...event })));
   c.steps.forEach((step, i) => {
-    if ("gap" in step) tell(i, listener.gap(step.gap));
-    else tell(i, listener.push(Float32Array.from(step.scores, (s) => (s === null ? NaN : s))));
+    if ("gap" in step) add(i, listener.gap(step.gap));
+    else add(i, listener.push(Float32Array.from(step.scores, (s) => (s === null ? NaN : s))));
   });
-  tell(c.steps.length, listener.finish());
-  return { events: told, ignored: listener.ignored };
+  add(c.steps.length, listener.finish());
+  return { events, ignored: listener.ignored };
 });
 const windows = read("windows").map((c) => {
   const buffer = new WindowBuffer(c.window_length, c.hop_length);
   const out = [];
   let next = 0;
-  const tell = (w) => out.push({
+  const add = (w) => out.push({
     start: buffer.start, first: w[0], last: w[w.length - 1], all: Array.from(w) });
   for (const block of c.blocks) {
     if (block < 0) { buffer.lose(-block); next -= block; continue; }
     const ramp = Float32Array.from({ length: block }, (_, i) => next + i + RAMP);
     next += block;
-    for (const window of buffer.push(ramp)) tell(window);
+    for (const window of buffer.push(ramp)) add(window);
   }
   const rest = buffer.finish();
-  if (rest) tell(rest);
+  if (rest) add(rest);
   return out;
 });
 console.log(JSON.stringify({ events, windows }));
@@ -66,10 +66,10 @@ console.log(JSON.stringify({ events, windows }));
 def vectors() -> dict[str, list[dict]]:
     node = shutil.which("node")
     if not node:
-        pytest.skip("no Node.js here")
+        pytest.skip("no Node.js")
     first = json.loads((VECTORS / "windows.json").read_text())[0]["windows"][0]["first"]
     script = RUN_VECTORS.replace("RAMP", str(first))
-    command = [node, "--input-type=module", "-e", script, STATIC / "listener.js", VECTORS]
+    command = [node, "--input-type=module", "-e", script, str(STATIC / "listener.js"), str(VECTORS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -157,6 +157,7 @@ def test_a_taken_port_is_one_line(address: str) -> None:
         server.make_server({}, int(address.partition(":")[2]))
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_scores_and_events_of_python(
     address: str, model: Path, tmp_path: Path, esc10: Path
 ) -> None:
@@ -189,7 +190,8 @@ def test_a_file_gives_the_scores_and_events_of_python(
         assert event["peak"] == pytest.approx(wanted["peak"], abs=BROWSER)
 
 
-def test_the_microphone_is_heard_as_it_sounds(
+@pytest.mark.slow
+def test_the_microphone_arrives_as_it_sounds(
     address: str, model: Path, tmp_path: Path, esc10: Path
 ) -> None:
     clip = load_waveform(next(esc10.rglob("*Rooster*/*.ogg")), 48_000)
@@ -200,45 +202,45 @@ def test_the_microphone_is_heard_as_it_sounds(
         f"--use-file-for-fake-audio-capture={tmp_path / 'mic.wav'}",
     )
     keep = (
-        "(() => { window.heard = []; const hear = demo.session.hear;"
-        "demo.session.hear = function (s) { heard.push(...s); return hear.call(this, s); }; })()"
+        "(() => { window.taken = []; const hear = demo.session.hear;"
+        "demo.session.hear = function (s) { taken.push(...s); return hear.call(this, s); }; })()"
     )
     with open_tab(f"http://{address}/", *flags) as tab:
         tab.wait_for("!document.getElementById('microphone').disabled")
         tab.evaluate(f"document.getElementById('microphone').click(); {keep}")
-        tab.wait_for("heard.length > 16000 * 6")
+        tab.wait_for("taken.length > 16000 * 6")
         tab.evaluate("document.getElementById('stop').click()")
-        heard = np.asarray(tab.evaluate("heard"), np.float32)
+        taken = np.asarray(tab.evaluate("taken"), np.float32)
         history = tab.evaluate("demo.session.history.map((h) => [h.start, ...h.scores])")
         drawn = tab.evaluate(
             "[...document.getElementById('spectrogram').getContext('2d')"
             ".getImageData(0, 0, 800, 100).data].filter((v, i) => i % 4 === 0 && v > 90).length"
         )
         assert tab.problems == []
-    assert likeness(heard, load_waveform(tmp_path / "mic.wav", SAMPLE_RATE)) > 0.95
+    assert likeness(taken, load_waveform(tmp_path / "mic.wav", SAMPLE_RATE)) > 0.95
     assert drawn > 1000
     run = litert_runner(model)
     for start, *scores in history[:-1]:
-        window = heard[start : start + WINDOW]
+        window = taken[start : start + WINDOW]
         if window.any():
             np.testing.assert_allclose(scores, run(window[np.newaxis])[0], atol=BROWSER)
 
 
-def likeness(heard: np.ndarray, clip: np.ndarray) -> float:
-    """How alike the loudest second of `clip` is to what was heard, wherever it was.
+def likeness(taken: np.ndarray, clip: np.ndarray) -> float:
+    """How alike the loudest second of `clip` is to what came in, wherever it is.
 
     The median over its quarters, each correlated at its best place: on a busy machine the browser
     drops a few milliseconds now and then.
     """
     loud = int(np.argmax(energy(clip, SAMPLE_RATE)))
     quarters = np.split(clip[loud : loud + SAMPLE_RATE], 4)
-    return float(np.median([best_correlation(heard, quarter) for quarter in quarters]))
+    return float(np.median([best_correlation(taken, quarter) for quarter in quarters]))
 
 
-def best_correlation(heard: np.ndarray, piece: np.ndarray) -> float:
-    size = len(heard) + len(piece)
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size)), size)
-    scale = np.sqrt(energy(heard, len(piece)) * np.sum(piece**2) + 1e-9)
+def best_correlation(taken: np.ndarray, piece: np.ndarray) -> float:
+    size = len(taken) + len(piece)
+    product = np.fft.irfft(np.fft.rfft(taken, size) * np.conj(np.fft.rfft(piece, size)), size)
+    scale = np.sqrt(energy(taken, len(piece)) * np.sum(piece**2) + 1e-9)
     return float((product[: len(scale)] / scale).max())
 
 
@@ -248,7 +250,8 @@ def energy(waveform: np.ndarray, length: int) -> np.ndarray:
     return total[length:] - total[:-length]
 
 
-def test_a_refused_microphone_is_told(address: str) -> None:
+@pytest.mark.slow
+def test_a_refused_microphone_is_said_on_the_page(address: str) -> None:
     with open_tab(f"http://{address}/", "--use-fake-device-for-media-stream",
                   "--deny-permission-prompts") as tab:  # fmt: skip
         tab.wait_for("!document.getElementById('microphone').disabled")
@@ -256,7 +259,8 @@ def test_a_refused_microphone_is_told(address: str) -> None:
         tab.wait_for("document.getElementById('status').textContent.includes('refused')")
 
 
-def test_a_file_that_is_no_sound_is_told(address: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_file_that_is_no_sound_is_said_on_the_page(address: str, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("not sound")
     with open_tab(f"http://{address}/") as tab:
         tab.wait_for("!document.getElementById('file').disabled")

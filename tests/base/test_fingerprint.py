@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def names(folder: Path, root: str) -> list[str]:
 def hashes() -> dict[str, str]:
     forget()
     return {stage: code_hash(stage) for stage in STAGES}
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    """Of the package as it is, and so of a copy that nobody has changed yet."""
+    return hashes()
 
 
 def test_a_stage_is_what_it_imports_and_the_data_that_those_modules_name(made_up: Path) -> None:
@@ -130,8 +137,9 @@ def with_remarks(text: str) -> str:
     )
 
 
-def test_no_hash_changes_with_a_comment_or_a_docstring_anywhere(own_code: Path) -> None:
-    before = hashes()
+def test_no_hash_changes_with_a_comment_or_a_docstring_anywhere(
+    before: dict[str, str], own_code: Path
+) -> None:
     changed = 0
     for path in own_code.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -141,9 +149,10 @@ def test_no_hash_changes_with_a_comment_or_a_docstring_anywhere(own_code: Path) 
     assert hashes() == before
 
 
-def test_what_runs_before_every_stage_counts_in_every_stage(own_code: Path) -> None:
+def test_what_runs_before_every_stage_counts_in_every_stage(
+    before: dict[str, str], own_code: Path
+) -> None:
     """It sets how many threads share a matrix product, and with them the last digits."""
-    before = hashes()
     append(own_code / "stages/__init__.py", 'os.environ["OPENBLAS_NUM_THREADS"] = "4"\n')
     after = hashes()
     assert [stage for stage in STAGES if after[stage] == before[stage]] == []
@@ -157,9 +166,10 @@ def test_a_converter_is_not_made_of_the_other_format(own_code: Path) -> None:
     assert own_code / "runtimes/litert.py" not in coreml
 
 
-def test_what_mlflow_is_sent_changes_no_stage_but_the_one_that_registers(own_code: Path) -> None:
+def test_what_mlflow_is_sent_changes_no_stage_but_the_one_that_registers(
+    before: dict[str, str], own_code: Path
+) -> None:
     """Training opens a run in MLflow, and the model's bytes know nothing of it."""
-    before = hashes()
     append(own_code / "experiments/runs.py", "CHANGED = True\n")
     after = hashes()
     assert [stage for stage in STAGES if after[stage] != before[stage]] == ["stages/register.py"]
@@ -177,5 +187,5 @@ def test_tables_and_programs_beside_a_module_are_part_of_it(own_code: Path) -> N
 def test_a_fingerprint_names_the_libraries_and_their_versions() -> None:
     code, numpy, librosa = fingerprint.fingerprint("data/audio.py", ("numpy", "librosa")).split()
     assert code == code_hash("data/audio.py")
-    assert numpy == f"numpy={fingerprint.version('numpy')}"
+    assert numpy == f"numpy={version('numpy')}"
     assert librosa.startswith("librosa=0.")

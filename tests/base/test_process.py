@@ -2,6 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from pocketear.base import process
+from pocketear.base.errors import DataError
+
 CODE = """
 from pathlib import Path
 from pocketear.base import process
@@ -58,3 +63,20 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
         f"error: {tmp_path}: No space left on device; "
         "free some space and run it again: nothing is lost\n"
     )
+
+
+def test_a_message_is_one_line_of_bearable_length_whatever_it_repeats(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A name in it may hold line ends, and signs by which a terminal is told what to do."""
+
+    def refuse() -> None:
+        raise DataError("a\nerror: all is well\x1b]0;title\x07\u202e" + "x" * 1_000_000)
+
+    with pytest.raises(SystemExit):
+        process.guard(refuse)
+    printed = capsys.readouterr().err
+    (line,) = printed.splitlines()
+    assert line.startswith(r"error: a\nerror: all is well\x1b]0;title\x07\u202ex")
+    assert line.endswith("(1,000,033 characters in all)")
+    assert len(line) < 5000

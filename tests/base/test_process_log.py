@@ -40,14 +40,14 @@ def test_the_last_words_of_what_aborts_arrive() -> None:
 
 @pytest.mark.parametrize("line", CHATTER)
 def test_what_python_says_is_never_touched(line: str) -> None:
-    told = stderr_of(f"print({line!r}, file=sys.stderr); 1 / 0")
-    assert told.startswith(line)
-    assert "ZeroDivisionError" in told
+    written = stderr_of(f"print({line!r}, file=sys.stderr); 1 / 0")
+    assert written.startswith(line)
+    assert "ZeroDivisionError" in written
 
 
-def test_a_child_process_is_heard() -> None:
-    code = "import subprocess; subprocess.run(['sh', '-c', 'echo told >&2'])"
-    assert stderr_of(code) == "told\n"
+def test_what_a_child_process_writes_arrives() -> None:
+    code = "import subprocess; subprocess.run(['sh', '-c', 'echo written >&2'])"
+    assert stderr_of(code) == "written\n"
 
 
 def test_python_still_knows_a_terminal() -> None:

@@ -21,7 +21,7 @@ def lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: list[float]
 ) -> list[str]:
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("pocketear.base.progress.time.monotonic", lambda: clock[0])
     items = list(progress.track(slow(clock, seconds), len(seconds), "clips"))
     assert items == list(range(len(seconds)))
     return capsys.readouterr().err.splitlines()

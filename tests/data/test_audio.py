@@ -1,5 +1,7 @@
 """Decoding against readers that we did not write, and one clear line for what cannot be decoded."""
 
+import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +10,16 @@ import librosa
 import numpy as np
 import pytest
 import scipy.io.wavfile
+import soundfile
+import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError
-from pocketear.data import audio
-from sounds import halved, tone, write, write_by_phone, write_with
+from pocketear.data import audio, containers
+from sounds import halved, silence, tone, write, write_by_phone, write_with
 
 
 def test_16_bit_samples_are_those_of_the_wave_module(tmp_path: Path) -> None:
@@ -56,7 +60,8 @@ def test_24_bit_samples_are_read_as_scipy_reads_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 8])
 def test_a_waveform_is_the_mean_of_the_channels(tmp_path: Path, channels: int) -> None:
-    samples = np.stack([tone(hz=200.0 * (n + 1)) / channels for n in range(channels)], axis=1)
+    tones = [tone(hz=200.0 * (n + 1)) for n in range(channels)]
+    samples = np.stack(tones, axis=1) / np.float32(channels)
     path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
     np.testing.assert_allclose(
         audio.load_waveform(path, 16_000), samples.mean(axis=1), rtol=0, atol=1e-6
@@ -139,7 +144,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda d: saying(d / "a.wav", b"hello, this is no sound\n" * 50),
         "not a sound file",
     ),
-    "a picture": (lambda d: saying(d / "a.wav", b"\x89PNG\r\n\x1a\n" + bytes(99)), "no sound"),
+    "a picture": (
+        lambda d: saying(d / "a.wav", b"\x89PNG\r\n\x1a\n" + bytes(99)),
+        "not a container that holds sound itself",
+    ),
     "no samples": (lambda d: write(d / "a.wav", np.zeros(0, np.float32)), "holds no samples"),
     "truncated wav": (lambda d: halved(write(d / "a.wav")), "truncated"),
     "truncated ogg": (lambda d: halved(write(d / "a.ogg", tone(20))), "truncated"),
@@ -228,6 +236,59 @@ def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -
     streamed = np.concatenate(pieces)
     assert len(streamed) == len(whole)
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"),
+    [(44_100, 1, 60.0), (48_000, 2, 50.3), (192_000, 8, 3.01), (22_050, 3, 40.0), (8000, 1, 300.0)],
+)
+def test_a_long_clip_has_the_bytes_and_measures_of_one_that_is_decoded_at_once(
+    tmp_path: Path, rate: int, channels: int, seconds: float
+) -> None:
+    """It is decoded, mixed, resampled and measured in pieces."""
+    rng = np.random.default_rng(3)
+    written = rng.normal(0.01, 0.3, (round(rate * seconds), channels)).clip(-1, 1)
+    written[rate : 2 * rate + rate // 2] = 0
+    path = write(tmp_path / "a.wav", written.astype(np.float32), rate)
+    samples, measured = audio.decode_clip(path, 0, 0, 16_000)
+
+    whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    assert whole.size > containers.MOST_AT_ONCE
+    at_once = soxr.resample(whole.mean(axis=1, dtype=np.float32), rate, 16_000, quality="HQ")
+    np.testing.assert_array_equal(samples, audio.to_int16(at_once))
+    block = round(rate / 100)
+    quiet = (np.abs(whole) < 1 / 32768).all(axis=1)
+    blocks = quiet[: len(quiet) // block * block].reshape(-1, block).all(axis=1)
+    assert measured["silence_share"] == blocks.mean()
+    assert measured["duration"] == len(whole) / rate
+    assert measured["peak"] == np.abs(whole).max()
+    assert measured["clipped_share"] == np.mean(np.abs(whole) >= 32767 / 32768)
+    exact = whole.astype(np.float64)
+    assert measured["level_dbfs"] == pytest.approx(10 * np.log10(np.mean(exact**2)), abs=1e-9)
+    assert measured["dc_offset"] == pytest.approx(np.abs(exact.mean(axis=0)).max(), abs=1e-9)
+
+
+MEMORY = """
+import re, sys
+from pathlib import Path
+from pocketear.data.audio import decode_clip
+samples, measured = decode_clip(Path(sys.argv[1]), 0, 0, 16_000)
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
+print(len(samples), measured["silence_share"], peak)
+"""
+
+
+@pytest.mark.slow
+def test_a_small_file_of_much_silence_takes_little_memory(tmp_path: Path) -> None:
+    """200 s of 8 channels at 192 kHz are 1.1 GiB, and were three times as much in memory."""
+    path = silence(tmp_path / "a.flac", 200, 192_000, 8)
+    assert path.stat().st_size < 500_000
+    told = subprocess.run(
+        [sys.executable, "-c", MEMORY, path], capture_output=True, text=True, check=True
+    )
+    samples, silent, kilobytes = told.stdout.split()
+    assert (int(samples), float(silent)) == (200 * 16_000, 1.0)
+    assert int(kilobytes) < 300_000
 
 
 @given(hnp.arrays(np.int16, st.integers(0, 50)))

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -125,9 +126,8 @@ def filled(own_code: Path) -> Path:
 
 
 def another_version(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    real = fingerprint.version
     monkeypatch.setattr(
-        fingerprint, "version", lambda name: "99.9" if name == library else real(name)
+        fingerprint, "version", lambda name: "99.9" if name == library else version(name)
     )
     forget()
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_limits
 
@@ -109,9 +110,9 @@ def test_ingest_and_featurize_write_the_bytes_of_one_machine(
     project: Path, cluster: LocalCluster
 ) -> None:
     """As processes, broken files among the sounds: they are set aside for the same reasons."""
-    params = (project / "params.yaml").read_text()
-    params = params.replace("source: recipe", "source: folder")
-    (project / "params.yaml").write_text(params)
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["data"] |= {"source": "folder", "path": "sounds"}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
     paths = write_sounds(project / "sounds", 24)
     paths[3].write_bytes(b"not a sound")
     paths[4].write_bytes(paths[4].read_bytes()[:5000])

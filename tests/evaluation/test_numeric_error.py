@@ -56,7 +56,7 @@ def test_what_nobody_hears_is_judged_as_the_floor() -> None:
 
 
 def test_silence_that_is_silent_has_no_error() -> None:
-    nothing = np.zeros((2, 3))
+    nothing = np.zeros((2, 3), np.float32)
     assert (power_error(nothing, nothing, nothing[:, :1], FLOOR) == 0).all()
     assert (row_error(nothing, nothing) == 0).all()
     assert snr_db(nothing, nothing) == MOST_SNR_DB

@@ -5,7 +5,7 @@ from pocketear.evaluation.wording import gate_name, gate_text, number, plural, r
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "share", "told"),
+    ("value", "unit", "share", "shown"),
     [
         (0.925, "", True, "92.5 %"),
         (-0.0001, "", True, "0.0 %"),
@@ -22,17 +22,17 @@ from pocketear.evaluation.wording import gate_name, gate_text, number, plural, r
     ],
 )
 def test_numbers_as_people_read_them(
-    value: float | None, unit: str, share: bool, told: str
+    value: float | None, unit: str, share: bool, shown: str
 ) -> None:
-    assert number(value, unit, share=share) == told
+    assert number(value, unit, share=share) == shown
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "shown"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12.3 kB"), (5e9, "5000 MB")],
 )
-def test_sizes(count: float, told: str) -> None:
-    assert size(count) == told
+def test_sizes(count: float, shown: str) -> None:
+    assert size(count) == shown
 
 
 def test_names() -> None:

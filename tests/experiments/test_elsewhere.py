@@ -30,7 +30,7 @@ class PostgreSQL:
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
         found = programs[-1] if programs else shutil.which("pg_ctl")
         if not found:
-            pytest.skip("no PostgreSQL here: apt-get install postgresql")
+            pytest.skip("no PostgreSQL (Debian: postgresql)")
         self._pg_ctl, self._user = str(found), ACCOUNT if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
@@ -98,7 +98,9 @@ def dvc(*arguments):
 @pytest.fixture
 def bucket(monkeypatch):
     """An S3-compatible server with one bucket; gives its address."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -13,6 +13,7 @@ from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
+pytestmark = pytest.mark.slow
 
 TRUTH = np.arange(30) % 3
 

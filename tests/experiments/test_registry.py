@@ -18,6 +18,7 @@ from pocketear.experiments.client import connect
 from pocketear.params import load_params
 
 pytest_plugins = ["tracked_project"]
+pytestmark = pytest.mark.slow
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
 

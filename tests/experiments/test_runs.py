@@ -153,6 +153,7 @@ def test_a_training_that_fails_is_a_failed_run(tracked):
     assert [run.info.status for run in all_runs()] == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_does_not_stay_running_for_ever(tracked):
     script = textwrap.dedent("""
         import time
@@ -165,7 +166,7 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
             time.sleep(60)
     """)
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "ready\n"
+    assert child.stdout and child.stdout.readline() == "ready\n"
     alive = 1000 * time.time()
     assert runs.send_pending() == 0, "its process lives: the run is left alone"
     os.kill(child.pid, signal.SIGKILL)
@@ -252,6 +253,7 @@ for _ in range(1000):
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_begins_is_not_taken_for_one_that_was_left_behind(tmp_path):
     """As two trainings that start together would: each sends what it finds."""
     command = [sys.executable, "-c", BEGIN_AND_END, str(tmp_path)]

@@ -24,6 +24,7 @@ from pocketear.runtimes.litert import litert_runner
 from tiny_model import WINDOW
 
 pytest_plugins = ["tracked_project"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -97,7 +98,6 @@ def test_a_model_has_the_code_that_it_needs_and_nothing_else(registered, recordi
     assert not [name for name in kept if name.endswith(".pkl")], "nothing is unpickled"
 
 
-@pytest.mark.slow
 def test_a_served_model_answers_a_real_request(registered, recording):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -139,7 +139,7 @@ def serving(root):
     ports = free_ports(3)
     process = start_serve(root, ports)
     try:
-        lines = []
+        lines: list[str] = []
         while not lines or "Ctrl-C" not in lines[-1]:
             lines.append(process.stdout.readline())
             assert lines[-1], "".join(lines)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from places import ROOT
 from pocketear.experiments.client import connect, experiment_id
 
-from .conftest import ROOT, commit
+from .conftest import commit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 

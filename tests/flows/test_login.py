@@ -16,8 +16,11 @@ from urllib.parse import quote
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
-from .conftest import RESULT, ROOT, ask, serving, without_login
+from places import ROOT
+
+from .conftest import RESULT, ask, serving, without_login
 from .test_serve import output_of, prefect
 
 STRANGER = "http://evil.example"
@@ -124,7 +127,10 @@ def websocket_paths():
 def admitted(address, protocols, first):
     """Whether a websocket accepts its first message and goes on."""
     try:
-        with connect(address, subprotocols=protocols, origin=STRANGER, open_timeout=30) as socket:
+        origin = Origin(STRANGER)
+        with connect(address, subprotocols=protocols, origin=origin, open_timeout=30) as socket:
+            address, subprotocols=protocols, origin=Origin(STRANGER), open_timeout=30
+        ) as socket:
             if first:
                 socket.send(json.dumps(first))
             answer = json.loads(socket.recv(timeout=5))
@@ -155,6 +161,17 @@ def test_prefect_in_the_folder_needs_no_argument(served):
     printed = output_of(command)
     assert command.returncode == 0, printed
     assert (served.root / "out/join.txt").read_text() == RESULT
+
+
+@pytest.mark.slow
+def test_a_script_in_the_folder_reports_to_its_server(served):
+    before = runs(served)
+    script = [sys.executable, str(ROOT / "flows/retrain.py")]
+    done = subprocess.run(
+        script, cwd=served.root, env=without_login(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(runs(served)) == len(before) + 1
 
 
 @pytest.mark.slow
@@ -196,10 +213,11 @@ def test_a_run_cannot_choose_its_command_or_environment(served, tmp_path):
         {"flow_id": deployment["flow_id"], "deployment_id": deployment["id"],
          "work_pool_name": "local", "job_variables": variables, "state": {"type": "SCHEDULED"}},
     )  # fmt: skip
+    assert status in (201, 422)
     if status == 201:
         path = f"/flow_runs/{run['id']}"
         ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        until(lambda: api(served, "GET", path)[1]["state_type"] in ended)
+        until(lambda: api(served, "GET", path)[1]["state_type"] in ended, 180)
     assert not made.exists()
 
 

@@ -11,7 +11,9 @@ import psutil
 import pytest
 import yaml
 
-from .conftest import RESULT, ROOT, ask, free_ports, serving, start_serve, stop, without_login
+from places import ROOT
+
+from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, without_login
 
 
 def prefect(root, *arguments):
@@ -67,9 +69,9 @@ def test_nothing_outlives_a_part_that_is_killed(pipeline, victim):
                 assert served.process.returncode == 1
                 reason = "worker ended, so the rest is ended too; see .pocketear/worker.log"
                 assert f"error: {reason}" in printed
+                assert served.login() == ""
             assert flow.wait(30) == -signal.SIGTERM
             assert psutil.wait_procs(family[1:], timeout=60)[1] == []
-            assert served.login() == ""
         finally:
             flow.kill()
             flow.wait()

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from .conftest import ROOT
+from places import ROOT
 
 SUPERVISE = str(ROOT / "flows/supervise.py")
 FAMILY = "import subprocess, sys; subprocess.run(['sleep', '60'])"

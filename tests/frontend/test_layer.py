@@ -6,7 +6,9 @@ or, 54 dB and more below its frame, of the power there: float32 rounds the whole
 
 import warnings
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -15,10 +17,8 @@ from hypothesis import strategies as st
 from places import ROOT
 from pocketear.data.audio import load_waveform
 from pocketear.evaluation.numeric_error import power_error, powers_of
+from pocketear.frontend import layer, librosa_features
 from pocketear.params import FrontEndParams, load_params
-
-keras = pytest.importorskip("keras")
-from pocketear.frontend import layer, librosa_features  # noqa: E402
 
 DEFAULT = load_params(ROOT / "params.yaml").frontend
 EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")
@@ -39,26 +39,26 @@ def sound(name: str, length: int, sample_rate: int = 16_000, seed: int = 7) -> n
     return sounds[name].astype(np.float32)
 
 
-def error(heard: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
+def error(ours: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
     """Of each mel power under a log-mel (frame, mel)."""
     steps = librosa_features.reference_steps(waveform, p)
     loudest = steps["power"].sum(axis=1, keepdims=True) * librosa_features.mel_matrix(p).max()
-    return power_error(powers_of(heard, p), powers_of(steps["features"], p), loudest, p.floor)
+    return power_error(powers_of(ours, p), powers_of(steps["features"], p), loudest, p.floor)
 
 
-def hear(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
+def apply(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
     return np.asarray(layer.FrontEnd(p, name="front_end")(waveforms))
 
 
 def assert_is_librosas(waveform: np.ndarray, p: FrontEndParams) -> None:
     """The layer agrees with librosa on one window, as float32 can."""
-    heard = hear(waveform[None], p)
+    ours = apply(waveform[None], p)
     expected = librosa_features.reference(waveform, p)
     shape = (layer.n_frames(p), layer.n_coefficients(p))
-    assert heard.shape == (1, *shape) and expected.shape == shape
+    assert ours.shape == (1, *shape) and expected.shape == shape
     if p.kind == "mfcc":
-        return np.testing.assert_allclose(heard[0], expected, atol=2e-2, rtol=1e-4)
-    found = error(heard[0], waveform, p).max()
+        return np.testing.assert_allclose(ours[0], expected, atol=2e-2, rtol=1e-4)
+    found = error(ours[0], waveform, p).max()
     assert found <= RELATIVE, f"{found:.3g}"
     return None
 
@@ -107,17 +107,17 @@ def test_extremes_at_the_projects_params(name: str) -> None:
 @pytest.mark.parametrize("name", ["silence", "noise", "whisper", "impulse"])
 def test_broadband_power_is_within_1e_4_and_a_thousandth_of_a_decibel(name: str) -> None:
     waveform = sound(name, DEFAULT.window_length)
-    heard, expected = (
-        hear(waveform[None], DEFAULT)[0],
+    ours, expected = (
+        apply(waveform[None], DEFAULT)[0],
         librosa_features.reference(waveform, DEFAULT),
     )
-    ratio = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT)
+    ratio = powers_of(ours, DEFAULT) / powers_of(expected, DEFAULT)
     assert np.abs(ratio - 1).max() <= RELATIVE
-    assert np.abs(heard - expected).max() <= 1e-3
+    assert np.abs(ours - expected).max() <= 1e-3
 
 
 def test_silence_is_exactly_the_floor() -> None:
-    assert (hear(sound("silence", DEFAULT.window_length)[None], DEFAULT) == np.float32(-70)).all()
+    assert (apply(sound("silence", DEFAULT.window_length)[None], DEFAULT) == np.float32(-70)).all()
 
 
 def test_real_recordings(esc10: Path) -> None:
@@ -127,27 +127,27 @@ def test_real_recordings(esc10: Path) -> None:
     for path in paths:
         waveform = load_waveform(path, DEFAULT.sample_rate)[: DEFAULT.window_length]
         windows.append(np.pad(waveform, (0, DEFAULT.window_length - len(waveform))))
-    heard = hear(np.stack(windows), DEFAULT)
+    ours = apply(np.stack(windows), DEFAULT)
     expected = np.stack([librosa_features.reference(window, DEFAULT) for window in windows])
-    worst = [error(own, window, DEFAULT).max() for own, window in zip(heard, windows, strict=True)]
+    worst = [error(own, window, DEFAULT).max() for own, window in zip(ours, windows, strict=True)]
     assert max(worst) <= RELATIVE, paths[int(np.argmax(worst))]
-    own = powers_of(heard, DEFAULT) / powers_of(expected, DEFAULT) - 1
+    own = powers_of(ours, DEFAULT) / powers_of(expected, DEFAULT) - 1
     assert np.quantile(np.abs(own), 0.999) <= RELATIVE
-    assert np.abs(heard - expected).max() <= 1e-2  # dB
+    assert np.abs(ours - expected).max() <= 1e-2  # dB
 
 
 def test_a_batch_is_its_windows_one_by_one() -> None:
     windows = np.stack([sound(name, DEFAULT.window_length) for name in EXTREMES])
-    one_by_one = np.concatenate([hear(window[None], DEFAULT) for window in windows])
-    np.testing.assert_allclose(hear(windows, DEFAULT), one_by_one, atol=1e-2)
+    one_by_one = np.concatenate([apply(window[None], DEFAULT) for window in windows])
+    np.testing.assert_allclose(apply(windows, DEFAULT), one_by_one, atol=1e-2)
 
 
 def test_a_waveform_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="24000"):
-        hear(np.zeros((1, 23_999), np.float32), changed(window_length=24_000))
+        apply(np.zeros((1, 23_999), np.float32), changed(window_length=24_000))
 
 
-def as_model(p: FrontEndParams) -> keras.Model:
+def as_model(p: FrontEndParams) -> Any:
     waveform = keras.Input((p.window_length,), name="waveform")
     return keras.Model(waveform, layer.FrontEnd(p, name="front_end")(waveform))
 
@@ -156,7 +156,7 @@ def test_a_saved_layer_is_the_same_layer(tmp_path: Path) -> None:
     as_model(DEFAULT).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     noise = sound("noise", DEFAULT.window_length)[None]
-    np.testing.assert_array_equal(loaded(noise), hear(noise, DEFAULT))
+    np.testing.assert_array_equal(loaded(noise), apply(noise, DEFAULT))
     assert not loaded.trainable_variables
 
 
@@ -177,19 +177,20 @@ def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
     tensors = {scope: np.asarray(steps[scope]) for scope in layer.SCOPES}
     found = layer.in_librosas_layout(tensors, p)
     expected = librosa_features.reference_steps(waveform, p)
-    heard = {
+    ours = {
         "frames": librosa_features.reference_frames(waveform, p),
         "power": expected["power"][:, layer.used_bins(p)],
         "mel": expected["mel"],
     }
-    assert set(found) == set(heard)
-    for step, values in heard.items():
+    assert set(found) == set(ours)
+    for step, values in ours.items():
         np.testing.assert_allclose(found[step][0], values, rtol=0, atol=2e-6 * values.max())
     assert set(np.flatnonzero(librosa_features.mel_matrix(p).any(axis=1))) <= set(
         layer.used_bins(p)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", CASES)
 def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> None:
     """LiteRT: builtin ops only, all under the layer's name, float32's own rounding apart."""
@@ -207,7 +208,7 @@ def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> N
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], window)
         interpreter.invoke()
         found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-        np.testing.assert_allclose(found, hear(window, p), atol=2e-2, rtol=1e-4)
+        np.testing.assert_allclose(found, apply(window, p), atol=2e-2, rtol=1e-4)
     tensors = litert_tensors(path)(window)  # of the last extreme
     assert set(tensors) == set(layer.SCOPES)
     steps = layer.FrontEnd(p, name="front_end").steps(window)
@@ -222,6 +223,7 @@ def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> N
     assert kinds <= allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path) -> None:
     """In fp32 the features themselves; wholly in fp16, which nobody ships, never infinite."""
@@ -244,4 +246,4 @@ def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path)
         (found,) = coreml.evaluate(program, {"audioSamples": window}).values()
         assert np.isfinite(found).all()
         if precision == "fp32":
-            np.testing.assert_allclose(found, hear(window[None], DEFAULT), atol=2e-2)
+            np.testing.assert_allclose(found, apply(window[None], DEFAULT), atol=2e-2)

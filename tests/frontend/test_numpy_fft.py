@@ -20,11 +20,11 @@ DEFAULT, LIMIT = PARAMS.frontend, PARAMS.gate.max_front_end_error
 VECTORS = json.loads((ROOT / "mobile/vectors/front_end.json").read_text())
 
 
-def error(heard: np.ndarray, wanted: np.ndarray, loudest: np.ndarray, p: FrontEndParams) -> float:
-    """As the parity gate has it. heard, wanted: (frame, coefficient); loudest: (frame, 1)"""
+def error(found: np.ndarray, wanted: np.ndarray, loudest: np.ndarray, p: FrontEndParams) -> float:
+    """As the parity gate has it. found, wanted: (frame, coefficient); loudest: (frame, 1)"""
     if p.kind == "mfcc":
-        return float(row_error(heard, wanted).max())
-    return float(power_error(powers_of(heard, p), powers_of(wanted, p), loudest, p.floor).max())
+        return float(row_error(found, wanted).max())
+    return float(power_error(powers_of(found, p), powers_of(wanted, p), loudest, p.floor).max())
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
@@ -67,10 +67,10 @@ def test_any_legal_params_are_librosas(p: FrontEndParams) -> None:
         mel = librosa_features.mel_matrix(p)
         assume(mel.any())
         windows = np.stack(list(probes(p, PARAMS.seed).values()))
-        for window, heard in zip(windows, numpy_fft.features(windows, p), strict=True):
+        for window, found in zip(windows, numpy_fft.features(windows, p), strict=True):
             steps = librosa_features.reference_steps(window, p)
             loudest = steps["power"].sum(axis=1, keepdims=True) * mel.max()
-            assert error(heard, steps["features"], loudest, p) <= LIMIT
+            assert error(found, steps["features"], loudest, p) <= LIMIT
 
 
 def test_every_step_is_float32_and_librosas() -> None:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 _PATIENCE_S = 60
 
 
 class Tab:
-    """One page. problems: errors that its console told of."""
+    """One page. problems: errors on its console."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket, self._sent = socket, 0
         self.problems: list[str] = []
         for domain in ("Page", "Runtime", "Log", "DOM"):
@@ -64,7 +65,7 @@ def open_tab(url: str, *flags: str, size: str = "1000,900") -> Iterator[Tab]:
     """`url` in a browser of its own; skips where there is no Chromium."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
-        pytest.skip("no Chromium here")
+        pytest.skip("no Chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
             chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",

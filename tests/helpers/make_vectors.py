@@ -4,7 +4,7 @@
     python tests/helpers/make_vectors.py --update   writes them; review the difference
 
 listener.json: settings, steps and events. A step is the scores of the next window (null: not a
-number) or a gap (the next window starts at that sample). An event is told `after` a step; the
+number) or a gap (the next window starts at that sample). An event comes `after` a step; the
 number of steps itself means: when the stream was finished. Numbers are decimal; the scores and
 peaks are float32, times are float64, and all must be equal to the last bit.
 
@@ -41,7 +41,7 @@ from tiny_model import tiny_card, tiny_tflite
 FOLDER = Path(__file__).parents[2] / "mobile/vectors"
 
 LABELS = ["background", "crying_baby", "laughing"]
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "hop_length": 8000,
     "smoothing": 1,
     "hysteresis": 0.1,
@@ -137,13 +137,13 @@ def random_cases() -> list[dict[str, Any]]:
 
 
 def case(name: str, steps: list[Any], **changes: Any) -> dict[str, Any]:
-    """One case with the events that the reference tells."""
+    """One case with the events that the reference yields."""
     rate = changes.pop("sample_rate", 16_000)
     settings = {**PLAIN, **changes}
     listener = Listener(settings_from(settings), LABELS, rate, 24_000)
     events = []
     for index, step in enumerate([*steps, None]):
-        for event in _told(listener, step):
+        for event in _events_of(listener, step):
             events.append({"after": index, **vars(event)})
     return {
         "name": name, "labels": LABELS, "sample_rate": rate, "window_length": 24_000,
@@ -151,7 +151,7 @@ def case(name: str, steps: list[Any], **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(listener: Listener, step: Any) -> list[Any]:
+def _events_of(listener: Listener, step: Any) -> list[Any]:
     if step is None:
         return listener.finish()
     if "gap" in step:
@@ -229,7 +229,8 @@ def chord(p: FrontEndParams) -> np.ndarray:
     """Sines 60 dB apart, from the lowest mels to the highest."""
     time = np.arange(p.window_length) / p.sample_rate
     tones = ((0.5, 110.0), (0.05, 440.0), (0.005, 1_870.0), (0.0005, 7_040.0))
-    return sum(level * np.sin(2 * np.pi * hertz * time) for level, hertz in tones)
+    first, *rest = (level * np.sin(2 * np.pi * hertz * time) for level, hertz in tones)
+    return sum(rest, first)
 
 
 def _short(values: np.ndarray) -> list[float]:

@@ -17,14 +17,13 @@ def mediapipe_classifier(file: Path, **more: Any) -> Any:
     try:
         return audio.AudioClassifier.create_from_options(options)
     except OSError as error:  # libEGL.so.1: MediaPipe wants a graphics library even for sound
-        pytest.skip(f"MediaPipe cannot start: {error}; apt-get install libegl1 libgles2")
+        pytest.skip(f"MediaPipe cannot start: {error} (Debian: libegl1 libgles2)")
 
 
 def mediapipe_scores(client: Any, waveform: np.ndarray, card: ModelCard) -> np.ndarray:
     """(window, label) scores of windows end to end."""
-    from mediapipe.tasks.python.components.containers import AudioData
-
-    data = AudioData.create_from_array(waveform, card.sample_rate)
+    containers = pytest.importorskip("mediapipe.tasks.python.components.containers")
+    data = containers.AudioData.create_from_array(waveform, card.sample_rate)
     return rows_of(client.classify(data), card.labels)
 
 

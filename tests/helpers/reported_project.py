@@ -6,7 +6,7 @@ The reports are written by the stages' own functions, from scores that are made 
 import numpy as np
 import pandas as pd
 
-from pocketear.contracts import reports as contracts
+from pocketear.contracts import report_file as contracts
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, OpCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.names import shipped_runners

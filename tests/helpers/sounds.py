@@ -1,6 +1,7 @@
 """Sounds with known answers, written to real files in every format that a phone or a person has."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ def tone(seconds: float = 1.0, sample_rate: int = 16_000, hz: float = 440.0) -> 
 
 def write(
     path: Path,
-    samples: NDArray[np.float32] | None = None,
+    samples: NDArray[np.floating[Any]] | None = None,
     sample_rate: int = 16_000,
     subtype: str | None = None,
 ) -> Path:
@@ -39,7 +40,7 @@ def write_by_phone(
     sound = tone(1.0, sample_rate) if samples is None else samples
     pcm = np.rint(sound * 32767).astype("<i2")[None, :]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=sample_rate, layout="mono")
+        stream = cast(av.AudioStream, container.add_stream(codec, rate=sample_rate, layout="mono"))
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
         frame.sample_rate = sample_rate
         for packet in (*stream.encode(frame), *stream.encode(None)):
@@ -58,3 +59,21 @@ def write_with(path: Path, value: float) -> Path:
     samples = tone()
     samples[7] = value
     return write(path, samples, subtype="FLOAT")
+
+
+def silence(path: Path, seconds: int, sample_rate: int, channels: int) -> Path:
+    """Write digital silence second by second: much of it, in few bytes where it is FLAC."""
+    second = np.zeros((sample_rate, channels), np.int16)
+    with soundfile.SoundFile(path, "w", sample_rate, channels, "PCM_16") as file:
+        for _ in range(seconds):
+            file.write(second)
+    return path
+
+
+def declaring(path: Path, samples: int) -> Path:
+    """Have the header of a FLAC declare `samples` a channel, below 2^36; 0: unknown (RFC 9639)."""
+    content = bytearray(path.read_bytes())
+    content[21] = content[21] & 0xF0 | samples >> 32
+    content[22:26] = (samples & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(content)
+    return path

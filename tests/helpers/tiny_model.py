@@ -1,5 +1,7 @@
 """A .tflite of one dense layer and a softmax, made by hand: waveform in, scores out, in no time."""
 
+from typing import Any
+
 import numpy as np
 
 SAMPLE_RATE, WINDOW = 16_000, 1_600
@@ -74,7 +76,7 @@ def tiny_card(**changes):
     """A card for `tiny_tflite`."""
     from pocketear.runtimes.card import ListenerSettings, ModelCard
 
-    settings = {
+    settings: dict[str, Any] = {
         "hop_length": WINDOW // 2,
         "smoothing": 2,
         "hysteresis": 0.1,
@@ -83,7 +85,7 @@ def tiny_card(**changes):
         "thresholds": {"crying_baby": 0.6, "laughing": 0.7},
         "background": ("background",),
     }
-    fields = {
+    fields: dict[str, Any] = {
         "name": "tiny",
         "version": "1.2.3",
         "variant": "fp32",

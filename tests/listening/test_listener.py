@@ -1,6 +1,7 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 HOP = WINDOW // 2
 
 
-def cases(name: str) -> list:
+def cases(name: str) -> Any:
     return json.loads((VECTORS / name).read_text(encoding="utf-8"))
 
 
@@ -37,7 +38,8 @@ def test_only_the_right_card_of_the_vectors_is_read() -> None:
 def unbroken(case: dict) -> list[list[tuple[int, list[float]]]]:
     """The pieces of the stream without a hole: (where a window's middle starts, its scores)."""
     hop = case["listener"]["hop_length"]
-    pieces, start = [[]], 0
+    pieces: list[list[tuple[int, list[float]]]] = [[]]
+    start = 0
     for step in case["steps"]:
         if "gap" in step or None in step["scores"]:
             pieces.append([])
@@ -87,17 +89,17 @@ def by_the_book(case: dict) -> list[Event]:
 
 @pytest.mark.parametrize("case", cases("listener.json"), ids=lambda case: case["name"])
 def test_vectors_agree_with_the_rules_done_naively(case: dict) -> None:
-    told = [{key: event[key] for key in event if key != "after"} for event in case["events"]]
-    ended = [Event(**event) for event in told if event["ended"]]
+    reported = [{key: event[key] for key in event if key != "after"} for event in case["events"]]
+    ended = [Event(**event) for event in reported if event["ended"]]
     order = lambda event: (event.start_s, event.label)  # noqa: E731
     assert sorted(ended, key=order) == sorted(by_the_book(case), key=order)
-    begun = [(event["label"], event["start_s"]) for event in told if not event["ended"]]
+    begun = [(event["label"], event["start_s"]) for event in reported if not event["ended"]]
     assert sorted(begun) == sorted((event.label, event.start_s) for event in ended)
 
 
 @pytest.mark.parametrize("case", cases("windows.json"), ids=lambda case: case["name"])
 def test_windows_are_unbroken_pieces_of_the_stream(case: dict) -> None:
-    lost = set()
+    lost: set[int] = set()
     position = 0
     for block in case["blocks"]:
         if block < 0:
@@ -169,15 +171,15 @@ def always(score: float):
 
 
 def test_digital_silence_is_never_put_to_the_model() -> None:
-    heard = []
+    scored = []
 
     def run(windows):
-        heard.append(len(windows))
+        scored.append(len(windows))
         return always(1.0)(windows)
 
     hour = (np.zeros(SAMPLE_RATE, np.float32) for _ in range(3600))
     assert list(listen(run, tiny_card(), hour)) == []
-    assert heard == []
+    assert scored == []
 
 
 def test_a_clip_shorter_than_a_window_is_heard_once_padded() -> None:
@@ -224,8 +226,8 @@ def test_events_of_a_label_keep_their_distance_and_length(
 ) -> None:
     card = tiny_card(smoothing=smoothing, min_seconds=min_seconds, refractory_seconds=refractory)
     listener = Listener.of(card)
-    told = [e for s in scores for e in listener.push(np.array([0, s, 0], np.float32))]
-    ended = [event for event in (*told, *listener.finish()) if event.ended]
+    reported = [e for s in scores for e in listener.push(np.array([0, s, 0], np.float32))]
+    ended = [event for event in (*reported, *listener.finish()) if event.ended]
     sample = 1 / SAMPLE_RATE
     for event in ended:
         assert event.end_s - event.start_s >= min_seconds - sample

@@ -4,6 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import tree_sitter
+import tree_sitter_swift
 
 from places import ROOT
 
@@ -15,9 +17,7 @@ APPLE_ONLY = ("Accelerate", "AVFoundation", "CoreML", "CryptoKit", "SoundAnalysi
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_sources_parse(path: Path) -> None:
     """Where there is no Swift to compile them, a grammar at least reads them."""
-    tree_sitter = pytest.importorskip("tree_sitter")
-    grammar = pytest.importorskip("tree_sitter_swift")
-    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_swift.language()))
     tree = parser.parse(path.read_bytes())
     assert not list(problems(tree.root_node))
 
@@ -42,8 +42,7 @@ def test_apples_frameworks_are_imported_only_where_they_are(path: Path) -> None:
 @pytest.mark.slow
 def test_swift_builds_and_tests_it(tmp_path: Path) -> None:
     if not shutil.which("swift"):
-        places = "swift.org/install, or Debian 13: swiftlang"
-        pytest.skip(f"the Swift tests did not run: no swift here ({places}); sources parse")
+        pytest.skip("no Swift (swift.org/install; Debian 13: swiftlang)")
     command = ["swift", "test", "--package-path", str(IOS), "--scratch-path", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,7 +1,9 @@
 """What the Android and the iOS package have in common."""
 
+import json
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,31 @@ def test_what_is_not_a_verdict_builds_nothing(text: str, system: str, tmp_path: 
     with pytest.raises(DataError, match=r"verdict.json: not found"):
         package(system, tmp_path)
     assert not (tmp_path / "build").exists()
+
+
+def test_the_list_of_parts_is_valid_cyclonedx_and_names_all_that_ships(
+    system: str, built: Path
+) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    text = (built / "sbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    parts = json.loads(text)
+    assert "timestamp" not in text and "serialNumber" not in parts
+    by_kind: dict[str, list[str]] = {}
+    for part in parts["components"]:
+        by_kind.setdefault(part["type"], []).append(part["name"])
+    assert len(by_kind["machine-learning-model"]) == 1
+    if system == "android":
+        (aar,) = built.glob("*.aar")
+        with zipfile.ZipFile(aar) as archive:
+            assert sorted(by_kind["file"]) == sorted(archive.namelist())
+        (pom,) = built.glob("maven/**/*.pom")
+        needed = re.findall(r"<dependency>.*?<artifactId>(.*?)<", pom.read_text(), re.DOTALL)
+        assert by_kind["library"] == needed
+    else:
+        (archive_path,) = built.glob("*.zip")
+        with zipfile.ZipFile(archive_path) as archive:
+            assert sorted(by_kind["file"]) == sorted(archive.namelist())
+        assert "library" not in by_kind

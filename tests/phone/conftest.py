@@ -18,7 +18,7 @@ def tools() -> setup.Tools:
     """What counts, built once in the project's own cache; skips where it cannot be."""
     reason = setup.absent()
     if reason:
-        pytest.skip(f"nothing can be counted here: {reason}")
+        pytest.skip(reason)
     return setup.prepare(CACHE)
 
 

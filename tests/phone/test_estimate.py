@@ -106,7 +106,7 @@ def test_weights_beyond_the_cache_are_read_again() -> None:
 def test_the_published_figure_is_the_one_that_the_code_gives() -> None:
     path: Path = ROOT / "benchmarks" / "results" / "phone_estimate.json"
     if not path.is_file():
-        pytest.skip("benchmarks/phone_estimate.py has not been run")
+        pytest.skip("no run of benchmarks/phone_estimate.py")
     figures = json.loads(path.read_text())["figures"]
     errors = [abs(one.error) for one in left_out()]
     assert figures["median_abs_error"] == pytest.approx(statistics.median(errors), abs=2e-4)

@@ -51,7 +51,7 @@ def test_an_alarm_curve_runs_from_the_highest_threshold_down() -> None:
 
 def test_every_label_has_a_line_and_a_colour_of_its_own_and_is_named_as_it_is() -> None:
     picture = drawn(LABELS)
-    colours = [re.search(r"stroke: ([^;]+)", style)[1] for style, _ in curves(picture)]
+    colours = [re.findall(r"stroke: ([^;]+)", style)[0] for style, _ in curves(picture)]
     assert len(colours) == len(set(colours)) == len(LABELS)
     texts = [text.text for text in picture.iter("text")]
     assert [text for text in texts if text in LABELS] == LABELS

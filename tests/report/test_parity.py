@@ -1,5 +1,7 @@
 """The matrix of stages and runtimes, coloured by the verdict."""
 
+from typing import Any
+
 import pytest
 
 from pocketear.contracts.parity import ParityCell, ParityReport
@@ -8,7 +10,7 @@ from pocketear.params import load_params
 from pocketear.report import parity
 from pocketear.stages import gate
 
-FIGURES = {"max_abs": 1e-3, "max_rel": 1e-5, "snr_db": 90.0, "worst": "a.wav"}
+FIGURES: dict[str, Any] = {"max_abs": 1e-3, "max_rel": 1e-5, "snr_db": 90.0, "worst": "a.wav"}
 LIMIT = {"max_rel": "max_front_end_error"}
 CELLS = (
     ParityCell(runtime="keras", stage="mel", limits=LIMIT, **FIGURES),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketear.contracts import reports as contracts
+from pocketear.contracts import report_file as contracts
 from pocketear.contracts.latency import TIMINGS, Timings
 from pocketear.report import summary
 from reported_project import write_reported

@@ -97,8 +97,7 @@ def test_metadata_is_what_mediapipe_reads_of_it(file: Path) -> None:
 
 def test_mediapipes_stream_mode_scores_equal_litert(file: Path) -> None:
     audio = pytest.importorskip("mediapipe.tasks.python.audio")
-    from mediapipe.tasks.python.components.containers import AudioData
-
+    containers = pytest.importorskip("mediapipe.tasks.python.components.containers")
     batch, found = windows(5), []
     stream = {
         "running_mode": audio.RunningMode.AUDIO_STREAM,
@@ -107,7 +106,8 @@ def test_mediapipes_stream_mode_scores_equal_litert(file: Path) -> None:
     waveform, block = batch.reshape(-1), WINDOW // 4
     with mediapipe_classifier(file, **stream) as client:
         for start in range(0, len(waveform), block):
-            piece = AudioData.create_from_array(waveform[start : start + block], SAMPLE_RATE)
+            block_of = waveform[start : start + block]
+            piece = containers.AudioData.create_from_array(block_of, SAMPLE_RATE)
             client.classify_async(piece, start * 1000 // SAMPLE_RATE)
     np.testing.assert_array_equal(rows_of(found, LABELS), litert_runner(file)(batch))
 

@@ -2,6 +2,8 @@
 
 import platform
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import coreml_cases
 from pocketear.base.errors import RunnerError
 from pocketear.runtimes import coreml
 
+pytestmark = pytest.mark.slow  # coremltools and TensorFlow take half a minute to load
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 INPUTS = tuple(coreml_cases.INPUTS.values())
@@ -233,7 +236,7 @@ def shorten(path, share):
     path.write_bytes(content[: int(len(content) * share)])
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda p: (p / WEIGHTS).unlink(), "Could not open"),
     "half the weights": (lambda p: shorten(p / WEIGHTS, 0.5), "the program cannot be read"),
     "no bytes of weights": (lambda p: shorten(p / WEIGHTS, 0), "the program cannot be read"),
@@ -319,10 +322,10 @@ def test_a_model_that_is_no_ml_program_is_refused(ct, classifier):
 def test_off_macos_apples_runtime_is_refused_in_one_line(classifier, monkeypatch):
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     with pytest.raises(RunnerError, match="Core ML itself runs on macOS only"):
-        coreml.compare_on_apple(classifier[0], np.zeros((1, 1_000)), np.zeros((1, 3)))
+        coreml.compare_on_apple(classifier[0], *(np.zeros((1, n), np.float32) for n in (1_000, 3)))
 
 
-@pytest.mark.skipif(platform.system() != "Darwin", reason="Core ML itself runs on macOS only")
+@pytest.mark.skipif(platform.system() != "Darwin", reason="macOS only")
 def test_on_macos_apples_runtime_agrees(classifier):
     windows = np.random.default_rng(3).uniform(-1, 1, (5, 1_000)).astype(np.float32)
     expected = coreml.windows_runner(classifier[0])(windows)

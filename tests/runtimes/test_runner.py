@@ -58,7 +58,7 @@ def test_a_clips_scores_are_the_mean_of_its_own_windows_wherever_it_stands() -> 
     """The label of a made-up model is the number in a window's first sample."""
 
     def run(windows: np.ndarray) -> np.ndarray:
-        return np.eye(10, dtype=np.float32)[windows[:, 0].astype(int)]
+        return np.asarray(np.eye(10)[windows[:, 0].astype(int)], np.float32)
 
     long = np.repeat(np.arange(1, 5), 4).astype(np.float32)  # windows of 8 at 0, 4 and 8
     short = np.full(3, 7, np.float32)  # one window, padded

@@ -130,4 +130,4 @@ def test_plots_are_of_the_file_that_ships_on_android(evaluated: Path) -> None:
 def test_labels_of_any_name_come_back_from_predictions_in_output_order(labels: list[str]) -> None:
     index = pd.DataFrame({"path": ["a"], "sha256": ["b"], "group": ["c"], "label": labels[:1]})
     table = evaluate.predictions(index, np.ones((1, len(labels)), np.float32), tuple(labels))
-    assert labels_of(table) == labels
+    assert labels_of(map(str, table)) == labels

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -6,7 +7,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from pocketear.data import audio
+from pocketear.data import cache
+from pocketear.data.apart import decode_apart
 from pocketear.data.clips import write_clips
 from pocketear.data.store import open_store
 from pocketear.params import FrontEndParams, load_params
@@ -33,7 +35,7 @@ def by_librosa(path: str, p: FrontEndParams) -> np.ndarray:
         y=waveform, sr=p.sample_rate, n_fft=p.n_fft, hop_length=p.hop_length,
         win_length=p.win_length, center=p.center, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
     )  # fmt: skip
-    return 10 * np.log10(np.maximum(mel, p.floor)).T
+    return np.asarray(10 * np.log10(np.maximum(mel, p.floor)).T)
 
 
 def test_stored_features_are_librosas(project: Path, clips: pd.DataFrame) -> None:
@@ -54,7 +56,8 @@ def test_stored_features_are_librosas(project: Path, clips: pd.DataFrame) -> Non
 def test_normalisation_is_of_training_clips_alone(project: Path, clips: pd.DataFrame) -> None:
     featurize.main(project / "clips.parquet", project / "out")
     store = open_store(project / "out")
-    frames = np.concatenate([store.features(i) for i in np.flatnonzero(clips["split"] == "train")])
+    rows = np.flatnonzero(clips["split"] == "train").tolist()
+    frames = np.concatenate([store.features(row) for row in rows])
     np.testing.assert_allclose(store.mean, frames.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(store.scale, frames.std(axis=0), rtol=1e-4)
 
@@ -65,10 +68,12 @@ def test_a_new_clip_costs_only_itself(
     write_clips(clips.iloc[:11], project / "fewer.parquet")
     featurize.main(project / "fewer.parquet", project / "out")
     opened: list[str] = []
-    real = audio.read_recording
-    monkeypatch.setattr(
-        audio, "read_recording", lambda path, *rest: opened.append(str(path)) or real(path, *rest)
-    )
+
+    def decode(path: Path, *rest: Any) -> Any:
+        opened.append(str(path))
+        return decode_apart(path, *rest)
+
+    monkeypatch.setattr(cache, "decode_apart", decode)
     featurize.main(project / "clips.parquet", project / "out")
     assert opened == [clips["path"].iloc[11]]
 

@@ -12,7 +12,7 @@ from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, Tim
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.parity import ParityCell, ParityReport
 from pocketear.contracts.report_file import read, write
-from pocketear.contracts.verdict import Verdict
+from pocketear.contracts.verdict import Gate, Verdict
 from pocketear.params import GateParams, load_params
 from pocketear.stages import gate
 
@@ -118,7 +118,7 @@ def test_a_file_that_was_not_evaluated_is_refused_at_every_gate(limits: GatePara
     assert all("not measured" in one.reason for one in gates)
 
 
-def alarm_gates(limits: GateParams, own: Alarms | None) -> dict[str, gate.Gate]:
+def alarm_gates(limits: GateParams, own: Alarms | None) -> dict[str, Gate]:
     report = MetricsReport({SHIPPED: metrics(alarms=own)})
     gates = gate.alarm_gates(report, SHIPPED, limits)
     return {one.name.partition(".")[2]: one for one in gates}
@@ -153,7 +153,7 @@ def test_alarms_that_were_not_measured_are_refused(limits: GateParams) -> None:
     assert gate.not_judged(MetricsReport({SHIPPED: metrics()}), SHIPPED) == ()
 
 
-def phone_gates(report: LatencyReport, limits: GateParams) -> dict[str, gate.Gate]:
+def phone_gates(report: LatencyReport, limits: GateParams) -> dict[str, Gate]:
     return {one.name: one for one in gate.latency_gates(report, limits)}
 
 

@@ -17,10 +17,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from places import ROOT
 from pocketear.base.errors import ClipError, DataError
+from pocketear.data.cache import CACHE
 from pocketear.data.clips import COLUMNS, read_clips
 from pocketear.stages import ingest
-from sounds import halved, tone, write, write_by_phone, write_with
+from sounds import declaring, halved, silence, tone, write, write_by_phone, write_with
 
 RECIPE = """\
 {seed: 1, sample_rate: 16000, seconds: 0.5, clips_per_group: 2,
@@ -78,6 +80,9 @@ def test_hashes_are_those_of_sha256sum(sounds: Path) -> None:
     assert run().loc["sounds/cry/0.wav", "sha256"] == told.stdout.split()[0]
 
 
+# playlists of a sound that is there
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n../laugh/0.wav\n#EXT-X-ENDLIST\n"
+CONCAT = "ffconcat version 1.0\nfile ../laugh/0.wav\n"
 # name of the file: how it is made, what its row says
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty.wav": (lambda p: p.touch(), "the file is empty"),
@@ -89,6 +94,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "nan.wav": (lambda p: write_with(p, np.nan), "sample 7 is NaN or infinite"),
     "inf.wav": (lambda p: write_with(p, np.inf), "sample 7 is NaN or infinite"),
     "archive.zip": (lambda p: p.write_bytes(b"PK\3\4" * 99), "not a sound file that can be read"),
+    "list.m3u8": (lambda p: p.write_text(HLS), "not a container that holds sound itself"),
+    "list.m4a": (lambda p: p.write_text(CONCAT), "not a container that holds sound itself"),
+    "huge.flac": (lambda p: declaring(silence(p, 2, 16_000, 8), 2**36 - 1), "declares 4294967 s, "),
+    "headless.raw": (lambda p: p.write_bytes(bytes(999)), "not a sound file that can be read"),
     "gone.wav": (lambda p: p.symlink_to("nowhere.wav"), "a link to nothing"),
     "self.wav": (lambda p: p.symlink_to("self.wav"), "a link to nothing"),
 }
@@ -127,6 +136,26 @@ def test_what_can_be_decoded_is_measured_whatever_it_is(sounds: Path) -> None:
     assert table.loc["silence.wav", "silence_share"] == 1
     assert table.loc["memo.m4a", "subtype"] == "AAC"
     assert table.loc["memo.3gp", "subtype"] == "AMRNB"
+
+
+def test_decoders_that_die_cost_their_clips_and_the_run_goes_on(sounds: Path) -> None:
+    found = list((ROOT.parent / "shared/data/cry_laugh").rglob("argmaxinc__8_Channel_ID.m4a"))
+    if not found:
+        pytest.skip("the file that FFmpeg dies of is not at ../shared/data/cry_laugh")
+    for number in range(3):
+        content = found[0].read_bytes() + bytes([number])
+        (sounds / f"cry/eight {number}.m4a").write_bytes(content)
+    run_apart = start()
+    _, told = run_apart.communicate()
+    assert run_apart.returncode == 0
+    assert "Traceback" not in told
+    table = read_clips(OUT / "clips.parquet").set_index("path")
+    bad = table[table["error"] != ""]
+    assert set(bad.index) == {f"sounds/cry/eight {number}.m4a" for number in range(3)}
+    assert set(bad["error"]) == {
+        "its decoder crashed (SIGSEGV); convert it to WAV or FLAC, or remove it"
+    }
+    assert len(table) == 9
 
 
 def test_names_with_spaces_quotes_and_unicode(sounds: Path) -> None:
@@ -189,7 +218,7 @@ def test_a_label_that_is_not_listed(
 def test_a_label_that_does_not_fit_in_a_line_is_told(sounds: Path) -> None:
     write(sounds / "two\nlines/a.wav")
     table = run()
-    assert "not plain text; rename it" in table.loc["sounds/two\nlines/a.wav", "error"]
+    assert "not plain text; rename it" in table["error"]["sounds/two\nlines/a.wav"]
 
 
 def test_the_same_data_give_the_same_bytes(sounds: Path, tmp_path: Path) -> None:
@@ -290,10 +319,10 @@ def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> 
     before = (OUT / "clips.parquet").read_bytes()
     for number in range(30):
         write(sounds / f"cry/long {number}.wav", tone(20, 44_100, 300 + number), 44_100)
-    index = next(Path(".pocketear/cache").rglob("waveforms-*")) / "index.jsonl"
-    heard = index.stat().st_size
+    index = next(CACHE.glob("waveforms/*/*/index.jsonl"))
+    size = index.stat().st_size
     killed = start()
-    while index.stat().st_size == heard and killed.poll() is None:
+    while index.stat().st_size == size and killed.poll() is None:
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()

@@ -42,8 +42,9 @@ def test_the_aar_holds_what_gradle_wants(aar: Path) -> None:
         manifest = ElementTree.fromstring(archive.read("AndroidManifest.xml"))  # noqa: S314
     android = "{http://schemas.android.com/apk/res/android}"
     assert manifest.get("package") == "dev.pocketear.cry_laugh"
-    assert manifest.find("uses-sdk").get(f"{android}minSdkVersion") == "23"
-    assert manifest.find("uses-permission").get(f"{android}name").endswith("RECORD_AUDIO")
+    sdk, permission = manifest.findall("uses-sdk"), manifest.findall("uses-permission")
+    assert [one.get(f"{android}minSdkVersion") for one in sdk] == ["23"]
+    assert [one.get(f"{android}name") for one in permission] == ["android.permission.RECORD_AUDIO"]
 
 
 def test_the_model_in_it_is_the_one_that_was_judged(aar: Path, built: Path, tmp_path: Path) -> None:
@@ -154,9 +155,9 @@ def test_androids_own_tools_take_it(aar: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(aar) as archive:
         archive.extractall(tmp_path)
     apk = tmp_path / "app.apk"
-    link = ["aapt2", "link", "-I", FRAMEWORK, "--manifest", tmp_path / "AndroidManifest.xml"]
-    assets = ["-A", tmp_path / "assets", "-0", ".tflite", "-o", apk]
-    subprocess.run([*link, *assets], check=True, capture_output=True)
+    link: list[str | Path] = ["aapt2", "link", "-I", FRAMEWORK, "-A", tmp_path / "assets"]
+    link += ["--manifest", tmp_path / "AndroidManifest.xml", "-0", ".tflite", "-o", apk]
+    subprocess.run(link, check=True, capture_output=True)
     badging = subprocess.run(
         ["aapt", "dump", "badging", apk], capture_output=True, text=True, check=True
     ).stdout

@@ -225,7 +225,7 @@ def test_when_a_machine_is_gone_the_chief_says_so_and_writes_nothing(
 ) -> None:
     set_params(strategy="multi_worker", epochs=5000)
     chief, other = start_workers(monkeypatch)
-    for line in chief.stderr:
+    for line in chief.stderr or ():
         if line.startswith("epoch 2/"):
             break
     other.kill()

@@ -36,7 +36,7 @@ def judge(table: pd.DataFrame, project: Path, labels: tuple[str, ...] = ()) -> A
     ],
 )
 def test_a_clip_that_cannot_be_used_is_set_aside_with_its_reason(
-    project: Path, column: str, value: object, reason: str
+    project: Path, column: str, value: Any, reason: str
 ) -> None:
     table = clip_table(LABELS)
     table.loc[7, column] = value
@@ -93,7 +93,7 @@ def test_a_listed_label_without_a_clip_is_refused(project: Path) -> None:
 
 def test_the_same_recording_in_two_folds_is_refused(project: Path) -> None:
     table = clip_table(LABELS, folds=5)
-    table.loc[1, "sha256"] = table.loc[0, "sha256"]
+    table.loc[1, "sha256"] = table["sha256"][0]
     _, _, problems = judge(table, project)
     assert any("the same recording is in two folds" in problem for problem in problems)
     assert any(table["path"][0] in problem for problem in problems)
@@ -101,14 +101,14 @@ def test_the_same_recording_in_two_folds_is_refused(project: Path) -> None:
 
 def test_a_group_in_two_folds_is_refused(project: Path) -> None:
     table = clip_table(LABELS, folds=5)
-    table.loc[1, "group"] = table.loc[0, "group"]
+    table.loc[1, "group"] = table["group"][0]
     _, _, problems = judge(table, project)
     assert any("a group is in two folds" in problem for problem in problems)
 
 
 def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
     table = clip_table(LABELS)
-    table.loc[1, ["sha256", "group"]] = table.loc[0, ["sha256", "group"]].to_list()
+    table.loc[1, ["sha256", "group"]] = [table["sha256"][0], table["group"][0]]
     kept, aside, problems = judge(table, project)
     assert list(aside["path"]) == [table["path"][1]]
     assert "in the set already" in aside["reason"].iloc[0]
@@ -127,7 +127,7 @@ def test_silences_are_set_aside_as_silence_and_not_as_copies(project: Path) -> N
 
 def test_one_sound_under_two_labels_is_kept_under_neither(project: Path) -> None:
     table = clip_table(LABELS)
-    table.loc[40, ["sha256", "group"]] = table.loc[0, ["sha256", "group"]].to_list()
+    table.loc[40, ["sha256", "group"]] = [table["sha256"][0], table["group"][0]]
     _, aside, _ = judge(table, project)
     assert set(aside["path"]) == {table["path"][0], table["path"][40]}
     assert aside["reason"].str.contains("another label").all()

@@ -21,7 +21,7 @@ def noise(seed: int, level: float = 0.1, length: int = LENGTH) -> np.ndarray:
 
 
 def tone(frequency: float, length: int) -> np.ndarray:
-    return np.sin(2 * np.pi * frequency / 16_000 * np.arange(length)).astype(np.float32)
+    return np.asarray(np.sin(2 * np.pi * frequency / 16_000 * np.arange(length)), np.float32)
 
 
 @given(

@@ -2,15 +2,20 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from pocketear.base.errors import PackagingError
+from pocketear.base.errors import PackagingError, first_line, shown
 from pocketear.base.files import replacing
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _UNIX = 3
 _FILE_MODE = 0o100644
+MOST_FILES, MOST_BYTES = 10_000, 1 << 30  # of one model's folder or zip; real ones have 10 and 1 MB
+_DAMAGE = (  # what zipfile raises on bytes that were changed, or that it cannot unpack
+    zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, zlib.error, OverflowError,
+)  # fmt: skip
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], *, stored: Collection[str] = ()) -> None:
@@ -31,16 +36,20 @@ def write_zip(path: Path, files: Mapping[str, bytes], *, stored: Collection[str]
 def read_zip(path: Path) -> dict[str, bytes]:
     """Read every file of a zip into memory.
 
-    raises: PackagingError if `path` is not a zip, or a name in it would leave the folder
+    raises: PackagingError if `path` is not a zip, holds more than a model does, or a name in it is
+        not that of a file inside the folder
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-            for name in names:
-                _check_name(path, name)
-            return {name: archive.read(name) for name in names}
-    except zipfile.BadZipFile as error:
-        raise PackagingError(f"{path}: not a whole zip file ({error}); make it again") from error
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            check_size(path, len(archive.infolist()), sum(entry.file_size for entry in entries))
+            for entry in entries:
+                check_name(path, entry.filename)
+            # no more of an entry is unpacked than its size, which was counted
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except _DAMAGE as error:
+        reason = first_line(error)
+        raise PackagingError(f"{path}: not a whole zip file ({reason}); make it again") from error
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -54,7 +63,27 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _check_name(path: Path, name: str) -> None:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
-        raise PackagingError(f"{path}: holds {name!r}, which would be written outside; refused")
+def check_name(path: Path, name: str) -> None:
+    """Whether a name from an archive or a server is that of a file inside the folder it goes to.
+
+    path: where it was found
+    raises: PackagingError if it is not
+    """
+    parts = name.replace("\\", "/").split("/")  # not PurePosixPath, which passes over "." and ""
+    inside = all(part not in ("", ".", "..") and ":" not in part for part in parts)
+    if not inside or not name.isprintable():
+        raise PackagingError(
+            f"{path}: holds {shown(name)}, which would be written outside; refused"
+        )
+
+
+def check_size(path: object, files: int, size: int) -> None:
+    """Whether something is as small as a model, before it is read. size: in bytes
+
+    raises: PackagingError if it is not
+    """
+    if files > MOST_FILES or size > MOST_BYTES:
+        raise PackagingError(
+            f"{path}: {files:,} files and {size:,} bytes, want at most {MOST_FILES:,} and "
+            f"{MOST_BYTES:,}; this is no model of ours"
+        )

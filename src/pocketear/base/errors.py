@@ -15,6 +15,13 @@ PocketearError
 A message is one line: what is wrong, where, what was found, how to fix it.
 """
 
+import reprlib
+
+_VALUE = 200  # characters of a value that a message repeats
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxtuple = 2, 8, 16, 16
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _VALUE
+
 
 class PocketearError(Exception):
     """Base of every error that is the user's to fix, shown without a traceback."""
@@ -60,6 +67,16 @@ class PackagingError(PocketearError):
     """A package could not be built, or its verdict was refused."""
 
 
-def first_line(error: Exception) -> str:
-    """What a library says, without the lines that only its makers understand."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def first_line(error: Exception | str) -> str:
+    """What a library says, without the lines that only its makers understand; never long."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:_VALUE] if lines else type(error).__name__
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: like `repr`, but never long, however large the value is."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # an int of more digits than Python will write
+        return f"a very large {type(value).__name__}"
+    return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"

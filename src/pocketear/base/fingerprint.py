@@ -23,6 +23,8 @@ FREE = {
     "base/fingerprint.py": "its hashes are in the artefact themselves",
     "base/process.py": "command lines and what a terminal shows",
     "base/progress.py": "what a terminal shows",
+    "base/addresses.py": "what an error shows of an address",
+    "base/yaml_text.py": "gives what the file says, or refuses it",
 }
 # What MLflow is sent is read by no later stage; `register` sends it, so there it counts.
 _RECORDS, _RECORDER = "experiments/", "stages/register.py"

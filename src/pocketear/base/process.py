@@ -19,6 +19,7 @@ from pathlib import Path
 from pocketear.base.errors import PocketearError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LONGEST = 4000  # characters of a message
 DEBUG = "POCKETEAR_DEBUG"  # any value: show the traceback of an expected error too
 
 
@@ -40,14 +41,20 @@ def guard(action: Callable[[], None], *, debug: bool = False) -> None:
     except (PocketearError, OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {_line(error)}", file=sys.stderr)
+        print(f"error: {_one_line(_wording(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept", file=sys.stderr)
         sys.exit(130)
 
 
-def _line(error: BaseException) -> str:
+def _one_line(text: str) -> str:
+    """A message as one line of a bearable length, whatever name or value it repeats."""
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_LONGEST])
+    return plain if len(text) <= _LONGEST else f"{plain}… ({len(text):,} characters in all)"
+
+
+def _wording(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         where = error.filename or Path.cwd()
         return f"{where}: {error.strerror}; free some space and run it again: nothing is lost"

@@ -1,38 +1,30 @@
 """audio: a file -> a float32 mono waveform at one sample rate, and what can be measured of it.
 
-soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), which phones record.
+Everything goes piece by piece (data/containers), so that the memory for a file is bounded by its
+mono waveform at the sample rate that is wanted, whatever the file declares.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
+from pocketear.data.containers import WHOLE, Part, pieces
+from pocketear.data.containers import Recording as Recording
 
+LONGEST = 3600.0  # s of one clip: 115 MB at 16 kHz; a longer recording is given as parts
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768
 _FULL_SCALE = (_INT16 - 1) / _INT16  # the loudest positive 16-bit sample: at or above it, clipped
+_SILENCE = 1 / _INT16  # below one 16-bit step in all channels
 _QUALITY = "HQ"  # soxr's, librosa's default too
-_LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
-_AT_ONCE = 1 << 20  # samples that PyAV joins at once
-_LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a file holds. samples: (sample, channel) float32, full scale = 1."""
-
-    samples: NDArray[np.float32]
-    sample_rate: int  # Hz
-    subtype: str
 
 
 @dataclass(frozen=True)
@@ -50,33 +42,98 @@ class Measurement:
     silence_share: float
 
 
+class Meter:
+    """Level, peak, clipping, DC and silence of a recording, over all its channels, by pieces."""
+
+    def __init__(self, first: Recording) -> None:
+        """first: the first piece, which `add` is given too"""
+        self._rate, self._subtype = first.sample_rate, first.subtype
+        self._channels = first.samples.shape[1]
+        self._block = max(1, round(self._rate * _BLOCK_SECONDS))
+        self._count, self._clipped, self._peak = 0, 0, 0.0
+        self._powers: list[float] = []  # of the pieces: sums of squares
+        self._sums: list[NDArray[np.float64]] = []  # of the pieces: a sum a channel
+        self._rest = np.zeros((0, self._channels), np.float32)  # behind the last whole block
+        self._blocks, self._silent = 0, 0
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """samples: (sample, channel), the next ones"""
+        loudness = np.abs(samples)
+        self._count += len(samples)
+        self._peak = max(self._peak, float(loudness.max(initial=0.0)))
+        self._clipped += int(np.count_nonzero(loudness >= _FULL_SCALE))
+        self._powers.append(float(np.sum(np.square(samples, dtype=np.float64))))
+        self._sums.append(samples.sum(axis=0, dtype=np.float64))
+        blocks = np.concatenate([self._rest, loudness]) if len(self._rest) else loudness
+        whole = len(blocks) // self._block * self._block
+        loudest = blocks[:whole].reshape(-1, self._block * self._channels).max(axis=1)
+        self._blocks += len(loudest)
+        self._silent += int(np.count_nonzero(loudest < _SILENCE))
+        self._rest = blocks[whole:].copy()
+
+    def measurement(self) -> Measurement:
+        """Of what was added."""
+        power = fsum(self._powers) / (self._count * self._channels)
+        means = np.sum(self._sums, axis=0) / self._count
+        rest = float(self._rest.max(initial=0.0) < _SILENCE)
+        return Measurement(
+            duration=self._count / self._rate,
+            sample_rate=self._rate,
+            channels=self._channels,
+            subtype=self._subtype,
+            level_dbfs=float(10 * np.log10(max(power, 1e-20))),
+            peak=self._peak,
+            clipped_share=self._clipped / (self._count * self._channels),
+            dc_offset=float(np.abs(means).max()),
+            silence_share=self._silent / self._blocks if self._blocks else rest,
+        )
+
+
+class _Resampler:
+    """Mono samples by pieces, as soxr makes them of the whole in one call: the same bits."""
+
+    def __init__(self, source: int, target: int) -> None:
+        """source, target: Hz"""
+        self._stream = None
+        if source != target:
+            self._stream = soxr.ResampleStream(source, target, 1, dtype="float32", quality=_QUALITY)
+
+    def add(self, mono: Waveform) -> Waveform:
+        return self._stream.resample_chunk(mono) if self._stream else mono
+
+    def end(self) -> Waveform:
+        rest = np.zeros(0, np.float32)
+        return self._stream.resample_chunk(rest, last=True) if self._stream else rest
+
+
 def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recording:
-    """Decode a file, or the part from `start` to `end` seconds (end 0: to its end).
+    """Decode a file, or the part from `start` to `end` seconds, as it is, all in memory.
 
     raises: ClipError if it is missing, empty, truncated, not audio, or holds NaN or infinity
     """
-    _check_file(path)
-    recording = _read_soundfile(path, start, end) or _read_av(path, start, end)
-    if not len(recording.samples):
-        raise ClipError(
-            f"{path}: holds no samples between {start:g} s and its end; check start, end"
-        )
-    _check_samples(path, recording.samples)
-    return recording
+    part = Part(start, end, LONGEST)
+    read = list(pieces(path, part))
+    if not read:
+        raise _no_samples(path, part)
+    samples = np.concatenate([piece.samples for piece in read])
+    return Recording(samples, read[0].sample_rate, read[0].subtype)
 
 
 def to_waveform(recording: Recording, sample_rate: int) -> Waveform:
     """Mean of the channels, resampled by soxr HQ. returns: (sample,) float32"""
-    mono: Waveform = recording.samples.mean(axis=1, dtype=np.float32)
-    if recording.sample_rate == sample_rate:
-        return mono
-    resampled = soxr.resample(mono, recording.sample_rate, sample_rate, quality=_QUALITY)
-    return np.asarray(resampled, np.float32)
+    return np.concatenate(list(_waveform(iter([recording]), sample_rate)))
 
 
 def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float = 0.0) -> Waveform:
-    """`read_recording`, then `to_waveform`."""
-    return to_waveform(read_recording(path, start, end), sample_rate)
+    """A file, or the part from `start` to `end` seconds, as `to_waveform` makes it.
+
+    raises: ClipError as `read_recording`
+    """
+    part = Part(start, end, LONGEST)
+    made = list(_waveform(pieces(path, part), sample_rate))
+    if not made:
+        raise _no_samples(path, part)
+    return np.concatenate(made)
 
 
 def decode_clip(
@@ -86,9 +143,20 @@ def decode_clip(
 
     raises: ClipError if it cannot be decoded
     """
-    recording = read_recording(path, start, end)
-    waveform = to_waveform(recording, sample_rate)
-    return to_int16(waveform), asdict(measure(recording))
+    part = Part(start, end, LONGEST)
+    meter: Meter | None = None
+
+    def measured() -> Iterator[Recording]:
+        nonlocal meter
+        for piece in pieces(path, part):
+            meter = meter or Meter(piece)
+            meter.add(piece.samples)
+            yield piece
+
+    made = [to_int16(waveform) for waveform in _waveform(measured(), sample_rate)]
+    if not meter:
+        raise _no_samples(path, part)
+    return np.concatenate(made), asdict(meter.measurement())
 
 
 def to_int16(waveform: Waveform) -> NDArray[np.int16]:
@@ -104,23 +172,9 @@ def from_int16(samples: NDArray[np.int16]) -> Waveform:
 
 def measure(recording: Recording) -> Measurement:
     """Level, peak, clipping, DC and silence of a recording, over all its channels."""
-    samples = recording.samples
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
-    block = max(1, round(recording.sample_rate * _BLOCK_SECONDS))
-    quiet = np.abs(samples).max(axis=1) < 1 / _INT16  # below one 16-bit step: digital silence
-    whole = len(quiet) // block * block
-    blocks = quiet[:whole].reshape(-1, block).all(axis=1) if whole else quiet.all(keepdims=True)
-    return Measurement(
-        duration=len(samples) / recording.sample_rate,
-        sample_rate=recording.sample_rate,
-        channels=samples.shape[1],
-        subtype=recording.subtype,
-        level_dbfs=float(10 * np.log10(max(power, 1e-20))),
-        peak=float(np.abs(samples).max()),
-        clipped_share=float(np.mean(np.abs(samples) >= _FULL_SCALE)),
-        dc_offset=float(np.abs(samples.mean(axis=0, dtype=np.float64)).max()),
-        silence_share=float(blocks.mean()),
-    )
+    meter = Meter(recording)
+    meter.add(recording.samples)
+    return meter.measurement()
 
 
 def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Waveform]:
@@ -129,144 +183,20 @@ def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Wavefo
     block: samples of the file decoded at a time; the pieces' lengths vary with the resampler
     raises: ClipError as `read_recording`
     """
-    _check_file(path)
-    resampler, done = None, 0
-    for piece in _pieces(path, block):
-        _check_samples(path, piece.samples, done)
-        done += len(piece.samples)
-        mono = piece.samples.mean(axis=1, dtype=np.float32)
-        if piece.sample_rate == sample_rate:
-            yield mono
-            continue
-        resampler = resampler or soxr.ResampleStream(
-            piece.sample_rate, sample_rate, 1, dtype="float32", quality=_QUALITY
-        )
-        yield resampler.resample_chunk(mono)
+    return _waveform(pieces(path, WHOLE, block), sample_rate)
+
+
+def _waveform(read: Iterator[Recording], sample_rate: int) -> Iterator[Waveform]:
+    """Mean of the channels, resampled by soxr HQ, in pieces."""
+    resampler: _Resampler | None = None
+    for piece in read:
+        resampler = resampler or _Resampler(piece.sample_rate, sample_rate)
+        yield resampler.add(piece.samples.mean(axis=1, dtype=np.float32))
     if resampler:
-        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield resampler.end()
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise ClipError(f"{path}: not found")
-    if path.stat().st_size == 0:
-        raise ClipError(f"{path}: the file is empty; record or copy it again")
-    if _is_truncated(path):
-        raise ClipError(f"{path}: truncated, its end is missing; copy it again")
-
-
-def _check_samples(path: Path, samples: NDArray[np.float32], first: int = 0) -> None:
-    """first: the number in the file of the first of `samples`"""
-    finite = np.isfinite(samples).all(axis=1)
-    if not finite.all():
-        bad = first + int(np.argmin(finite))
-        raise ClipError(f"{path}: sample {bad} is NaN or infinite; export the clip again")
-    loudest = np.abs(samples).max(initial=0.0)
-    if loudest > _LOUDEST:
-        raise ClipError(f"{path}: samples reach {loudest:.3g}; want [-1, 1]")
-
-
-def _is_truncated(path: Path) -> bool:
-    """Whether a WAV is shorter than its header says, or the last Ogg page does not end a stream.
-
-    libsndfile reads both without a word. A WAV that was written to a pipe declares no length.
-    source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF); RFC 3533 (Ogg)
-    """
-    with path.open("rb") as file:
-        head = file.read(8)
-        size = file.seek(0, os.SEEK_END)
-        if head[:4] == b"RIFF":
-            declared = int.from_bytes(head[4:], "little")
-            return (
-                declared not in (0, 0xFFFFFFFF) and declared + 8 > size + 1
-            )  # a pad byte may lack
-        if head[:4] == b"OggS":
-            file.seek(max(0, size - _LONGEST_OGG_PAGE))
-            last = file.read().rpartition(b"OggS")[2]
-            return len(last) > 1 and not last[1] & _OGG_END
-    return False
-
-
-def _read_soundfile(path: Path, start: float, end: float) -> Recording | None:
-    """None where the format is not soundfile's."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            declared = file.frames
-            first = min(round(start * file.samplerate), declared)
-            last = min(round(end * file.samplerate), declared) if end else declared
-            file.seek(first)
-            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
-            subtype = str(file.subtype)
-            rate = int(file.samplerate)
-    except soundfile.LibsndfileError:
-        return None
-    _check_length(path, len(samples), last - first)
-    return Recording(samples, rate, subtype)
-
-
-def _check_length(path: Path, there: int, declared: int) -> None:
-    if there < declared:
-        found = f"{there} of {declared} samples are there"
-        raise ClipError(f"{path}: truncated, {found}; copy it again")
-
-
-def _read_av(path: Path, start: float, end: float) -> Recording:
-    pieces = list(_pieces_av(path, _AT_ONCE))
-    if not pieces:
-        return Recording(np.zeros((0, 1), np.float32), 1, "")
-    samples = np.concatenate([piece.samples for piece in pieces])
-    rate = pieces[0].sample_rate
-    last = round(end * rate) if end else len(samples)
-    part = np.ascontiguousarray(samples[round(start * rate) : last])
-    return Recording(part, rate, pieces[0].subtype)
-
-
-def _pieces(path: Path, block: int) -> Iterator[Recording]:
-    """A file in pieces of about `block` samples."""
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
-        yield from _pieces_av(path, block)
-        return
-    with file:
-        there, rate, subtype = 0, int(file.samplerate), str(file.subtype)
-        try:
-            # not file.blocks, which repeats what it read last where a file ends too early
-            while len(samples := file.read(block, dtype="float32", always_2d=True)):
-                there += len(samples)
-                yield Recording(samples, rate, subtype)
-        except soundfile.LibsndfileError as error:
-            raise ClipError(f"{path}: damaged after {there} samples; copy it again") from error
-        _check_length(path, there, file.frames)
-
-
-def _pieces_av(path: Path, block: int) -> Iterator[Recording]:
-    import av  # 0.1 s and only for what soundfile cannot read
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise ClipError(f"{path}: holds no sound; remove it or give the right file")
-            stream = container.streams.audio[0]
-            rate, subtype = int(stream.rate), str(stream.codec_context.name).upper()
-            planar = av.AudioResampler(format="fltp")
-            held: list[NDArray[np.float32]] = []  # (channel, sample) each, a few hundredths of 1 s
-            count = 0
-            for decoded in container.decode(stream):
-                for frame in planar.resample(decoded):
-                    held.append(np.asarray(frame.to_ndarray(), np.float32))
-                    count += frame.samples
-                if count >= block:
-                    yield Recording(np.concatenate(held, axis=1).T, rate, subtype)
-                    held, count = [], 0
-            if held:
-                yield Recording(np.concatenate(held, axis=1).T, rate, subtype)
-    except (av.error.FFmpegError, ValueError, IndexError) as error:
-        raise ClipError(
-            f"{path}: not a sound file that can be read ({_reason(error)}); "
-            "convert it to WAV or FLAC, or copy it again"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).lower()
+def _no_samples(path: Path, part: Part) -> ClipError:
+    return ClipError(
+        f"{path}: holds no samples between {part.start:g} s and its end; check start, end"
+    )

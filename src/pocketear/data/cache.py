@@ -19,7 +19,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pocketear.base.fingerprint import fingerprint
-from pocketear.data.audio import decode_clip
+from pocketear.data.apart import decode_apart
 from pocketear.data.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
@@ -153,7 +153,7 @@ def decode(
 ) -> dict[str, Any]:
     """Have the waveform of a clip in the cache. returns: the fields of its audio.Measurement
 
-    workers: where `decode_clip` is called
+    workers: where `decode_apart` is called
     raises: ClipError if the file cannot be decoded
     """
     key = clip_key(clip)
@@ -161,7 +161,7 @@ def decode(
         # a long recording would travel once for each of its parts
         near = _HERE if clip.start or clip.end else workers
         waveform, measured = near.on_file(
-            decode_clip, Path(clip.path), clip.start, clip.end, sample_rate
+            decode_apart, Path(clip.path), clip.start, clip.end, sample_rate
         )
         cache.add(key, waveform, measured)
     return cache.note(key)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from pocketear.base.errors import ClipError, ClusterError
@@ -22,6 +23,7 @@ _LIBRARIES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "av")
 _ANSWER_SECONDS = 10
 _LOOK_SECONDS = 2.0
 _ALONE_SECONDS = 30.0  # a cluster may be without a worker for as long: one that died comes back
+_ONE_AT_A_TIME = Lock()  # ast.parse fails in two threads of Python 3.11 (python/cpython#106905)
 
 Result = TypeVar("Result")
 
@@ -107,7 +109,8 @@ class Cluster:
 
 def _own() -> str:
     """What all that is ever sent to a worker is a function of."""
-    return fingerprint("stages/featurize.py", _LIBRARIES)
+    with _ONE_AT_A_TIME:
+        return fingerprint("stages/featurize.py", _LIBRARIES)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from pocketear.base.archive import read_folder, sha256
 from pocketear.base.errors import DataError
 from pocketear.base.fingerprint import code_hash
+from pocketear.base.tables import markdown_text
 from pocketear.contracts.latency import TIMINGS, LatencyReport, Timings
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import ModelFiles, shipped_runners
@@ -173,7 +174,7 @@ def describe(candidate: Candidate) -> str:
         f"{params.model.architecture}",
         f"Verdict: **{verdict.word}**, {_passed(verdict)} gates passed; "
         f"{model_card.FILE} beside the models lists them",
-        "\n".join(f"- {reason}" for reason in verdict.reasons),
+        "\n".join(f"- {markdown_text(reason)}" for reason in verdict.reasons),
     ]
     return _shortened("\n\n".join(parts).strip())
 

@@ -4,17 +4,19 @@ The server is at MLFLOW_TRACKING_URI; without it, runs are kept in `mlflow.db` a
 the project's folder.
 """
 
+import logging
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from pocketear.base.addresses import names_secret, redacted
 from pocketear.base.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -50,9 +52,23 @@ def address() -> str:
     if scheme not in _SCHEMES:
         known = ", ".join(_SCHEMES[:4])
         raise TrackingError(
-            f"MLFLOW_TRACKING_URI: {uri!r} is not an address of MLflow; want {known} …"
+            f"MLFLOW_TRACKING_URI: {redacted(uri)} is not an address of MLflow; want {known} …"
+        )
+    if not _is_clear(uri):
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI: {redacted(uri)} has no host and port that can be read; "
+            "percent-encode special characters of a password"
         )
     return uri
+
+
+def _is_clear(uri: str) -> bool:
+    """Whether every library reads the same host from it, not a part of a password as one."""
+    try:
+        parts = urlsplit(uri)
+        return parts.netloc.count("@") < 2 and (parts.port or 0) >= 0
+    except ValueError:  # a port that is not a number, or an open bracket
+        return False
 
 
 @contextmanager
@@ -64,13 +80,15 @@ def connect() -> Iterator["MlflowClient"]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)  # before mlflow is imported
+    # it repeats a database's errors, which may name a part of the address
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
     from alembic.util.exc import CommandError
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     uri = address()
-    shown = re.sub(r"//[^/@]*@", "//…@", uri)  # without name and password
+    shown = redacted(uri)
     try:
         yield MlflowClient(uri, registry_uri=uri)
     except ModuleNotFoundError as error:  # SQLAlchemy's driver for that database
@@ -81,11 +99,11 @@ def connect() -> Iterator["MlflowClient"]:
     except (MlflowException, SQLAlchemyError, CommandError, OSError) as error:
         causes = list(_causes(error))
         if any(map(_is_outage, causes)):  # the first cause says more than what was raised from it
-            reason = _first_line(causes[-1])
+            reason = _reason(causes[-1], uri)
             raise ServerUnavailableError(f"MLflow at {shown} does not answer: {reason}") from error
         if isinstance(error, OSError):
             raise
-        raise TrackingError(f"MLflow at {shown} refused: {_first_line(error)}") from error
+        raise TrackingError(f"MLflow at {shown} refused: {_reason(error, uri)}") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -109,8 +127,12 @@ def _is_outage(error: BaseException) -> bool:
     return isinstance(error, network + database) or type(error).__module__.startswith(_NETWORK)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:_LINE]
+def _reason(error: BaseException, uri: str) -> str:
+    """An error's first line, unless a library repeats a password or a token in it."""
+    line = str(error).partition("\n")[0][:_LINE]
+    if names_secret(line, uri):
+        return f"{type(error).__name__} (its text is left out: it repeats a part of the address)"
+    return line
 
 
 def experiment_id(client: "MlflowClient") -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pocketear.base.archive import read_zip
+from pocketear.base.archive import check_name, read_zip
 from pocketear.base.errors import DataError, TrackingError
 from pocketear.base.files import replacing
 from pocketear.base.tables import markdown_table
@@ -118,6 +118,7 @@ def fetch(version: Version, folder: Path) -> Path:
                 (fresh / path.name).write_bytes(path.read_bytes())
                 continue
             for name, content in read_zip(path).items():
+                check_name(path, f"{path.stem}/{name}")  # of "...zip" the stem is ".."
                 target = fresh / path.stem / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)

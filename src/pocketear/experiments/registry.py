@@ -13,8 +13,15 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.base.archive import read_folder, sha256, write_zip
-from pocketear.base.errors import DataError, PocketearError, TrackingError
+from pocketear.base.archive import (
+    MOST_FILES,
+    check_name,
+    check_size,
+    read_folder,
+    sha256,
+    write_zip,
+)
+from pocketear.base.errors import DataError, PocketearError, TrackingError, shown
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import PACKAGE, modules_of
 from pocketear.contracts.latency import TIMINGS
@@ -140,7 +147,7 @@ def find(name: str, which: str) -> Version:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             raise TrackingError(
-                f"{name}: no version {which!r}; `pocketear models` lists what there is"
+                f"{name}: no version {shown(which)}; `pocketear models` lists what there is"
             ) from error
         return _version(found, client.get_registered_model(name).aliases)
 
@@ -175,7 +182,8 @@ def set_tag(version: Version, name: str, value: str) -> None:
 def download(version: Version, path: str, into: Path) -> Path:
     """Fetch a file or folder of a version (`reports/metrics.json`, `models`) into `into`.
 
-    raises: TrackingError if the version's run does not hold it
+    raises: TrackingError if the version's run does not hold it, PackagingError if it holds what no
+        model does
     """
     with connect() as client:
         from mlflow.exceptions import MlflowException
@@ -183,11 +191,25 @@ def download(version: Version, path: str, into: Path) -> Path:
         into.mkdir(parents=True, exist_ok=True)
         try:
             place = f"{version.tags[FOLDER_TAG]}/{path}"
+            _check_remote(client, version.run_id, place)
             return Path(client.download_artifacts(version.run_id, place, str(into)))
         except (KeyError, MlflowException, FileNotFoundError) as error:
             raise TrackingError(
                 f"{version.name} version {version.version}: its run holds no {path}"
             ) from error
+
+
+def _check_remote(client: "MlflowClient", run_id: str, place: str) -> None:
+    """Whether what a server says that it holds at `place` is as small as a model is."""
+    waiting, files, size = [place], 0, 0
+    while waiting and files <= MOST_FILES:
+        for one in client.list_artifacts(run_id, waiting.pop()):
+            check_name(Path(place), str(one.path))
+            files += 1
+            size += int(one.file_size or 0)
+            if one.is_dir:
+                waiting.append(one.path)
+    check_size(f"run {run_id}: {place}", files, size)
 
 
 def _version(found: "ModelVersion", aliases: Mapping[str, str]) -> Version:

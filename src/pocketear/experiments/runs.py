@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from pocketear.base.addresses import redacted
 from pocketear.base.archive import sha256
-from pocketear.base.errors import PocketearError, TrackingError
+from pocketear.base.errors import DataError, PocketearError, TrackingError
+from pocketear.base.yaml_text import read_yaml
 from pocketear.experiments.client import (
     ServerUnavailableError,
     address,
@@ -122,7 +122,7 @@ def send_pending() -> int:
         journal.discard()
         sent += 1
     if sent:
-        note(f"{sent} run(s) kept in {PENDING} sent to MLflow at {address()}")
+        note(f"{sent} run(s) kept in {PENDING} sent to MLflow at {redacted(address())}")
     return sent
 
 
@@ -205,7 +205,13 @@ def dvc_hash(path: Path) -> str:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    return (path.exists() and yaml.safe_load(path.read_text(encoding="utf-8"))) or {}
+    if not path.exists():
+        return {}
+    try:
+        found = read_yaml(path.read_text(encoding="utf-8"), path)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _start(params: Params, dataset: Path | None = None) -> Event:

@@ -6,7 +6,7 @@ A function of commit and data: a time by a stopwatch is in it only as kept to it
 from collections.abc import Mapping
 
 from pocketear.base.archive import sha256
-from pocketear.base.tables import markdown_table
+from pocketear.base.tables import markdown_table, markdown_text
 from pocketear.contracts.verdict import Verdict
 from pocketear.evaluation.wording import gate_text
 from pocketear.runtimes.card import ModelCard
@@ -19,11 +19,11 @@ def render(card: ModelCard, verdict: Verdict, files: Mapping[str, bytes]) -> str
     hashes = {**card.made_from, **{name: sha256(content) for name, content in files.items()}}
     gates = [(text.name, text.limit, text.value) for text in map(gate_text, verdict.gates)]
     parts = [
-        f"# {card.name} {card.version}",
+        f"# {markdown_text(card.name)} {markdown_text(card.version)}",
         "Classifies sound on a phone: a waveform in, a score for each label out.",
         markdown_table(("", ""), properties(card)),
         f"## Verdict: {verdict.word}",
-        *(f"- {reason}" for reason in verdict.reasons),
+        *(f"- {markdown_text(reason)}" for reason in verdict.reasons),
         markdown_table(("gate", "limit", "value"), gates),
         "## Made from, and what was made",
         markdown_table(("", "SHA-256"), sorted(hashes.items())),

@@ -1,5 +1,6 @@
 """markdown: findings -> the text of a pull request, short enough to be read there."""
 
+import html
 from collections.abc import Iterator
 
 import numpy as np
@@ -110,4 +111,4 @@ def _plots(found: Findings) -> Iterator[str]:
 
 
 def _folded(summary: str, content: str) -> Iterator[str]:
-    yield f"\n<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
+    yield f"\n<details><summary>{html.escape(summary)}</summary>\n\n{content}\n\n</details>"

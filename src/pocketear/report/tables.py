@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pocketear.base.errors import DataError
+from pocketear.base.tables import plain_text
 from pocketear.evaluation.metrics import confusion
 
 # A label may look like a number ("007") or like a missing value ("NA"): it is text all the same.
@@ -28,6 +29,7 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: not a table ({reason}); `dvc repro` makes it again") from error
+    table = plain_text(table)
     missing = [name for name in columns if name not in table]
     if missing:
         raise DataError(f"{path}: no column {', '.join(missing)}; `dvc repro` makes it again")

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketear.base.errors import RunnerError
+from pocketear.base.errors import RunnerError, shown
 
 if TYPE_CHECKING:
     import flatbuffers
@@ -361,13 +361,13 @@ def _settings(data: Mapping[str, Any]) -> ListenerSettings:
 
 def _texts(values: Any) -> Iterator[str]:
     if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"want a list of texts, found {values!r}")
+        raise TypeError(f"want a list of texts, found {shown(values)}")
     yield from values
 
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"want a whole number, found {value!r}")
+        raise TypeError(f"want a whole number, found {shown(value)}")
     return value
 
 

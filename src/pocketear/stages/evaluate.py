@@ -16,6 +16,7 @@ from pocketear.base.arrays import Runner, Scores, Waveform
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.base.files import replacing
 from pocketear.base.progress import track
+from pocketear.base.tables import write_csv
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import (
     KERAS,
@@ -129,13 +130,12 @@ def negatives(place: Path) -> list[Path]:
 
 def plots(table: pd.DataFrame, folder: Path, bins: int) -> None:
     """CSV files for `dvc plots`: the confusion of what ships on Android, and calibration."""
-    table[["label", "predicted"]].rename(columns={"label": "actual"}).to_csv(
-        folder / "confusion.csv", index=False
-    )
+    confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
+    write_csv(confusion, folder / "confusion.csv")
     columns = [SCORE_COLUMN + label for label in labels_of(map(str, table.columns))]
     correct = (table["label"] == table["predicted"]).to_numpy()
     curve = reliability(correct, table[columns].max(axis=1).to_numpy(), bins=bins)
-    curve.round(4).to_csv(folder / "calibration.csv", index=False)
+    write_csv(curve.round(4), folder / "calibration.csv")
 
 
 def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
@@ -156,7 +156,7 @@ def main(features: Path, models: Path, metrics: Path, out: Path) -> None:
         fresh.mkdir()
         table.to_parquet(fresh / "predictions.parquet", index=False)
         plots(table[table["runner"] == android], fresh, params.evaluate.calibration_bins)
-        pd.DataFrame([asdict(point) for point in points]).to_csv(fresh / "alarms.csv", index=False)
+        write_csv(pd.DataFrame([asdict(point) for point in points]), fresh / "alarms.csv")
     for name, row in found.items():
         print(f"evaluate: {name}: accuracy {row.accuracy:.3f}")
 

@@ -143,7 +143,7 @@ def write_package(files: dict[str, bytes], path: Path) -> None:
 def check_package(path: Path, window_length: int) -> None:
     """Run what was written on digital silence and on sound at full scale.
 
-    raises: ExportError if an op is not covered by mil, or a score is not a number
+    raises: ExportError if an op is not covered by runtimes.coreml, or a score is not a number
     """
     square = np.sign(np.sin(np.arange(window_length)))
     try:

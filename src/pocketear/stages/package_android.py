@@ -15,7 +15,7 @@ from pocketear.base import process
 from pocketear.base.archive import read_folder
 from pocketear.contracts.names import ModelFiles
 from pocketear.contracts.verdict import Verdict
-from pocketear.packaging import kotlin
+from pocketear.packaging import kotlin, sbom
 from pocketear.packaging.model_card import FILE, render
 from pocketear.packaging.package import accepted_verdict, write_package, zipped
 from pocketear.params import PackageParams, load_params
@@ -128,7 +128,16 @@ def package(
     text = render(card, verdict, {f"{p.name}.tflite": tflite})
     files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p).items()}
     files |= {f"{artifact_id(p)}-{p.version}.aar": aar, FILE: text.encode()}
-    return files
+    purl = f"pkg:maven/{p.android_group}/{artifact_id(p)}@{p.version}?type=aar"
+    return files | {sbom.FILE: sbom.render(purl, card, content, needed(), p)}
+
+
+def needed() -> list[sbom.Needed]:
+    """DEPENDENCIES, for the list of what is in the package."""
+    return [
+        sbom.Needed(group, name, version, f"pkg:maven/{group}/{name}@{version}")
+        for group, name, version, _ in DEPENDENCIES
+    ]
 
 
 def main(verdict: Path, models: Path, out: Path) -> None:

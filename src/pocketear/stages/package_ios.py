@@ -13,6 +13,7 @@ from pocketear.base.archive import read_folder
 from pocketear.base.errors import PackagingError
 from pocketear.contracts.names import ModelFiles
 from pocketear.contracts.verdict import Verdict
+from pocketear.packaging import sbom
 from pocketear.packaging.model_card import FILE, render
 from pocketear.packaging.package import accepted_verdict, write_package, zipped
 from pocketear.params import PackageParams, load_params
@@ -61,7 +62,10 @@ def package(
     kept = {name: content for name, content in swift.items() if not name.endswith("/README.md")}
     files = {**kept, **{f"{folder}/{name}": content for name, content in named.items()}, FILE: text}
     inside = {f"{p.ios_module}/{name}": content for name, content in files.items()}
-    return {**inside, f"{p.ios_module}-{p.version}.zip": zipped(inside), FILE: text}
+    # Core ML is the system's: the package needs nothing else
+    parts = sbom.render(f"pkg:swift/{p.ios_module}@{p.version}", card, inside, (), p)
+    zipfile = {f"{p.ios_module}-{p.version}.zip": zipped(inside)}
+    return {**inside, **zipfile, FILE: text, sbom.FILE: parts}
 
 
 def main(verdict: Path, models: Path, out: Path) -> None:

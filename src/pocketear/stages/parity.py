@@ -110,9 +110,10 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
 def relative_error(
     stage: str, values: FeatureBatch, expected: Expected, p: FrontEndParams
 ) -> NDArray[np.float64]:
-    """Of a power: relative to itself, as far as float32 goes (agreement.power_error); a log-mel is
-    judged by the power under the log, so that dB and ln are judged alike. Of anything else:
-    relative to the largest of its row (frame, or window), since a value may be zero.
+    """Of a power: relative to itself, as far as float32 goes (numeric_error.power_error).
+
+    A log-mel is judged by the power under the log, so that dB and ln are judged alike. Of anything
+    else: relative to the largest of its row (frame, or window), since a value may be zero.
     """
     wanted = expected.steps[stage]
     if stage == "power":

@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.errors import DataError
+from pocketear.base.errors import DataError, shown
 from pocketear.base.files import replacing
+from pocketear.base.tables import write_csv
 from pocketear.contracts.report_file import write
 from pocketear.contracts.validation import Validation
 from pocketear.data.clips import known_labels, read_clips, write_clips
@@ -128,7 +129,7 @@ def too_few(kept: pd.DataFrame, labels: tuple[str, ...], params: ValidationParam
     """A line for each label with too few clips."""
     counts = kept["label"].value_counts()
     return [
-        f"label {label!r} has {counts.get(label, 0)} usable clips, want at least "
+        f"label {shown(label)} has {counts.get(label, 0)} usable clips, want at least "
         f"{params.min_clips_per_label}; add clips, or is the label a typo?"
         for label in labels
         if counts.get(label, 0) < params.min_clips_per_label
@@ -277,7 +278,7 @@ def main(clips: Path, valid: Path, report: Path) -> None:
         kept, aside, problems = validate(
             table, params.data.labels, params.validation, fresh / "docs"
         )
-        aside.to_csv(fresh / "set_aside.csv", index=False)
+        write_csv(aside, fresh / "set_aside.csv")
         write(summary(kept, aside, problems), fresh / "validation.json")
     print(f"validate: {len(kept)} clips can be used, {len(aside)} set aside ({report})")
     if problems:

@@ -69,6 +69,8 @@ def make_server(files: Files, port: int) -> ThreadingHTTPServer:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
                 self.send_header("Content-Security-Policy", _POLICY)
+                self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+                self.send_header("X-Content-Type-Options", "nosniff")
                 self.send_header("Cache-Control", "no-store")
                 self.end_headers()
                 self.wfile.write(content)

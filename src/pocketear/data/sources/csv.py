@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketear.base.errors import DataError
+from pocketear.base.errors import DataError, shown
 from pocketear.data.sources.row import Listing, Row
 
 REQUIRED = ("path", "label")
@@ -92,7 +92,7 @@ def number(table: Table, line: Line, column: str) -> float:
         value = math.nan
     if not 0 <= value < math.inf:
         raise DataError(
-            f"{table.path} line {line.number}: {column} must be a number, found {cell!r}"
+            f"{table.path} line {line.number}: {column} must be a number, found {shown(cell)}"
         )
     return value
 
@@ -145,7 +145,9 @@ def _check_header(
         near = difflib.get_close_matches(name, [u.lower() for u in unknown], 1)
         if name not in header and near:
             found = next(u for u in unknown if u.lower() == near[0])
-            raise DataError(f"{path} line 1: the column {found!r} is unknown; is it {name!r}?")
+            raise DataError(f"{path} line 1: the column {shown(found)} is unknown; is it {name!r}?")
     missing = [name for name in required if name not in header]
     if missing:
-        raise DataError(f"{path} line 1: lacks the column {', '.join(missing)}; found {header}")
+        raise DataError(
+            f"{path} line 1: lacks the column {', '.join(missing)}; found {shown(header)}"
+        )

@@ -1,0 +1,93 @@
+"""hostile: inputs and calls made to do harm, on the real commands and servers; held of tried.
+
+nice python benchmarks/hostile.py [--only WORD] [--broken]
+
+Each case has a folder of its own, and holds if nothing is run, written outside, leaked or used up,
+and what is refused is one line. Recordings are decoded by `ingest` with two good clips beside them,
+which must be taken. Servers are on loopback. Prefect's is not here: tests/flows/test_login.py has
+its cases. --broken: the same cases with their checks taken out of a copy of the source, and with
+commands given to a shell, to see that each can fall; nothing is written.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from claim import publish
+from hostile_broken import BROKEN, broken_copy
+from project import ROOT
+
+sys.path.insert(0, str(ROOT / "tests/helpers"))
+
+
+def try_all(only: str, at_once: int) -> dict[str, dict[str, str]]:
+    """Case -> its kind and how it ended: `held`, or what fell."""
+    from hostile_cases import CASES
+
+    names = [name for name, (kind, _) in CASES.items() if only in f"{kind} {name}"]
+    done: dict[str, dict[str, str]] = {}
+    with ProcessPoolExecutor(at_once, get_context("fork")) as pool:
+        for name, fell in zip(names, pool.map(try_one, names), strict=True):
+            kind = CASES[name][0]
+            done[name] = {"kind": kind, "outcome": fell or "held"}
+            print(f"{kind:11} {name:46} {fell[:120] or 'held'}", flush=True)
+    return done
+
+
+def try_one(name: str) -> str:
+    """Try a case in a folder of its own. returns: what fell, or \"\""""
+    from hostile_cases import CASES
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        shutil.copy(ROOT / "params.yaml", folder)
+        try:
+            return CASES[name][1](Path(folder))
+        except Exception as error:  # noqa: BLE001  what a case does not expect has fallen
+            return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def main() -> None:
+    """Print the table, write the figures; exit status 1 where one fell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="cases with this in their kind or name")
+    parser.add_argument("--broken", action="store_true")
+    parser.add_argument("--at-once", type=int, default=1, help="cases (default: %(default)s)")
+    asked = parser.parse_args()
+    if asked.broken:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = broken_copy(Path(scratch))
+            words = [
+                sys.executable,
+                __file__,
+                "--only",
+                asked.only,
+                "--at-once",
+                str(asked.at_once),
+            ]
+            environment = {**os.environ, BROKEN: "1", "PYTHONPATH": str(source)}
+            sys.exit(subprocess.run(words, env=environment, check=False).returncode)
+    each = try_all(asked.only, asked.at_once)
+    fell = [name for name, one in each.items() if one["outcome"] != "held"]
+    print(f"{len(each) - len(fell)} of {len(each)} held")
+    if BROKEN in os.environ:
+        print("\n".join(["held without its check:", *(n for n in each if n not in fell)]))
+    elif not asked.only:
+        kinds = dict(Counter(one["kind"] for one in each.values()))
+        held = len(each) - len(fell)
+        publish(
+            "hostile",
+            {"tried": len(each), "held": held, "fell": fell, "kinds": kinds, "each": each},
+        )
+    sys.exit(1 if fell else 0)
+
+
+if __name__ == "__main__":
+    main()
