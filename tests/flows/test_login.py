@@ -129,8 +129,6 @@ def admitted(address, protocols, first):
     try:
         origin = Origin(STRANGER)
         with connect(address, subprotocols=protocols, origin=origin, open_timeout=30) as socket:
-            address, subprotocols=protocols, origin=Origin(STRANGER), open_timeout=30
-        ) as socket:
             if first:
                 socket.send(json.dumps(first))
             answer = json.loads(socket.recv(timeout=5))
