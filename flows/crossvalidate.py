@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from copies import FOLDER, make_copy, variant_key
 from pocketear.base.errors import PocketearError
-from pocketear.base.tables import markdown_table
+from pocketear.base.tables import markdown_table, write_csv
 from pocketear.contracts.metrics import MetricsReport
 from pocketear.contracts.names import ModelFiles, shipped_runners
 from pocketear.contracts.report_file import read
@@ -180,7 +180,7 @@ def _conclude(root: Path, copies: list[Path], parent: str | None) -> None:
     folder = root / RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
-    confusion.to_csv(folder / "confusion.csv")
+    write_csv(confusion, folder / "confusion.csv", index=True)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     (folder / "summary.md").write_text(text, encoding="utf-8")
     create_markdown_artifact(text, key="crossvalidation")

@@ -8,6 +8,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.states import Completed, Failed
 
 from pocketear.base.errors import DataError, PocketearError
+from pocketear.base.tables import markdown_text
 from pocketear.contracts.report_file import read_if_made
 from pocketear.contracts.verdict import Gate, Verdict
 from pocketear.evaluation.wording import gate_text
@@ -31,7 +32,7 @@ def show_verdict(root: Path) -> None:
         summary = "; ".join([verdict.word, *verdict.reasons])
         get_run_logger().info("verdict: %s", summary)
         rows = [_row(gate) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
-        create_table_artifact(rows, key="verdict", description=summary)
+        create_table_artifact(rows, key="verdict", description=markdown_text(summary))
 
 
 def _row(gate: Gate) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from audit import audit
 
+pytestmark = pytest.mark.slow
 ADVISORY = {
     "id": "GHSA-test", "aliases": [], "summary": "bad", "modified": "2024-01-01T00:00:00Z",
     "affected": [{

@@ -154,6 +154,7 @@ def test_what_listen_cannot_read(model: Path, name: str) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_the_summary_says_every_gate_and_where_to_look(project: Path) -> None:
     write_reported(project, skill=0.0)
     (project / "models/litert").mkdir(parents=True)
@@ -189,6 +190,7 @@ def test_the_summary_of_a_run_that_stopped_early(project: Path) -> None:
     assert "no verdict" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_text_of_a_pull_request(project: Path) -> None:
     write_reported(project, skill=2.0)
     shutil.copytree("reports", "main/reports")

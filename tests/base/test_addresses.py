@@ -109,6 +109,7 @@ REAL = [  # each is misread in its own way by urllib, requests or SQLAlchemy
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", REAL)
 def test_a_real_connection_that_fails_prints_no_secret(
     written: str,

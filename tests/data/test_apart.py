@@ -70,6 +70,7 @@ def test_what_is_refused_here_is_refused_there_in_the_same_words(
         assert str(there.value) == str(here.value)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_costs_one_clip(tmp_path: Path) -> None:
     found = list((ROOT.parent / "shared/data/cry_laugh").rglob(EIGHT_CHANNELS))
     if not found:
@@ -81,6 +82,7 @@ def test_a_decoder_that_crashes_costs_one_clip(tmp_path: Path) -> None:
         assert len(decode_apart(good, 0, 0, RATE)[0]) == RATE
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_decodes_costs_one_clip(
     tmp_path: Path, long: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_process_that_an_earlier_file_has_damaged_costs_nothing(tmp_path: Path
     assert len(decode_apart(path, 0, 0, RATE)[0]) == RATE
 
 
+@pytest.mark.slow
 def test_a_decoder_that_does_not_end_costs_one_clip(
     tmp_path: Path, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_laugh_comes_in_bursts_near_five_a_second_and_a_cry_does_not() -> None
     assert np.median(rates["cry"]) < 2.5
 
 
+@pytest.mark.slow
 def test_the_pitch_of_a_laugh_falls() -> None:
     falls = []
     for seed in range(8):
@@ -147,6 +148,7 @@ def spectrum(waveforms: list[NDArray[np.floating]]) -> NDArray[np.floating]:
     return np.asarray(np.median(bands, axis=0))
 
 
+@pytest.mark.slow
 def test_a_cry_sounds_like_real_crying_more_than_other_sounds_do(esc10: Path) -> None:
     paths = sorted(esc10.glob("004*/*.ogg"))[::4]
     real = spectrum([librosa.load(path, sr=RATE)[0] for path in paths])

@@ -165,12 +165,12 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
             print("ready", flush=True)
             time.sleep(60)
     """)
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert child.stdout and child.stdout.readline() == "ready\n"
-    alive = 1000 * time.time()
-    assert runs.send_pending() == 0, "its process lives: the run is left alone"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout and child.stdout.readline() == "ready\n"
+        alive = 1000 * time.time()
+        assert runs.send_pending() == 0, "its process lives: the run is left alone"
+        os.kill(child.pid, signal.SIGKILL)
     assert runs.send_pending() == 1
     (run,) = all_runs()
     assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
@@ -257,9 +257,9 @@ for _ in range(1000):
 def test_a_run_that_begins_is_not_taken_for_one_that_was_left_behind(tmp_path):
     """As two trainings that start together would: each sends what it finds."""
     command = [sys.executable, "-c", BEGIN_AND_END, str(tmp_path)]
-    beginner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while beginner.poll() is None:
-        for journal in left_behind(tmp_path):
-            journal.discard()
-    assert beginner.returncode == 0, beginner.communicate()[1]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as beginner:
+        while beginner.poll() is None:
+            for journal in left_behind(tmp_path):
+                journal.discard()
+        assert beginner.returncode == 0, beginner.communicate()[1]
     assert list(tmp_path.iterdir()) == []

@@ -37,6 +37,7 @@ def test_two_compilations_in_two_places_are_the_same_bytes(lib: Path, tmp_path: 
     assert kotlin.classes_jar(elsewhere, cache) == kotlin.classes_jar(ANDROID, CACHE)
 
 
+@pytest.mark.slow
 def test_sources_that_do_not_compile_are_named(lib: Path, tmp_path: Path) -> None:
     android = tmp_path / "android"
     shutil.copytree(ANDROID / "toolchain", android / "toolchain")

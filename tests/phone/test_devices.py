@@ -111,6 +111,7 @@ class MadeUp:
         self.given.append(inputs["sound"])
 
 
+@pytest.mark.slow
 def test_core_ml_is_timed_on_each_kind_of_compute_unit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

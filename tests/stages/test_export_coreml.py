@@ -19,6 +19,7 @@ from pocketear.runtimes import coreml
 from pocketear.runtimes.card import card_for, card_from, card_json
 from pocketear.stages import export_coreml
 
+pytestmark = pytest.mark.slow
 PARAMS = load_params(ROOT / "params.yaml")
 LABELS = ("background", "crying_baby", "laughing")
 VARIANTS = ("fp32", "fp16", "int8")

@@ -88,6 +88,7 @@ def test_another_process_makes_the_same_bytes(exported: Path, tmp_path: Path) ->
         assert (tmp_path / "again" / name).read_bytes() == first, name
 
 
+@pytest.mark.slow
 def test_an_op_that_may_not_ship_is_refused() -> None:
     import tensorflow as tf
 

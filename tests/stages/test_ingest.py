@@ -138,6 +138,7 @@ def test_what_can_be_decoded_is_measured_whatever_it_is(sounds: Path) -> None:
     assert table.loc["memo.3gp", "subtype"] == "AMRNB"
 
 
+@pytest.mark.slow
 def test_decoders_that_die_cost_their_clips_and_the_run_goes_on(sounds: Path) -> None:
     found = list((ROOT.parent / "shared/data/cry_laugh").rglob("argmaxinc__8_Channel_ID.m4a"))
     if not found:
@@ -281,6 +282,7 @@ def test_the_same_recording_in_two_folds_shows_in_the_table(project: Path) -> No
     assert set(table["fold"]) == {1, 2}
 
 
+@pytest.mark.slow
 def test_the_real_esc10(project: Path, esc10: Path) -> None:
     choose(source="esc", path=str(esc10), labels=["baby_cry", "other"], other="other")
     table = run()
@@ -302,6 +304,7 @@ def test_a_missing_dataset_is_one_line_that_says_how_to_get_it(project: Path, so
     assert not OUT.exists()
 
 
+@pytest.mark.slow
 def test_a_refused_dataset_leaves_the_last_table(sounds: Path) -> None:
     run()
     before = (OUT / "clips.parquet").read_bytes()
@@ -314,6 +317,7 @@ def test_a_refused_dataset_leaves_the_last_table(sounds: Path) -> None:
     assert (OUT / "clips.parquet").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> None:
     run()
     before = (OUT / "clips.parquet").read_bytes()
@@ -333,6 +337,7 @@ def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> 
     assert set(table["error"]) == {""}
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_the_last_table(sounds: Path) -> None:
     run()
     before = (OUT / "clips.parquet").read_bytes()
@@ -350,6 +355,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_table(sounds: Path) -> None
     assert set(run()["error"]) == {""}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_leave_a_whole_table(sounds: Path) -> None:
     runs = [start(), start()]
     told = [one.communicate()[1] for one in runs]

@@ -42,6 +42,7 @@ def shipped(models: Path) -> Path:
     return models / f"{params.package.name}_{params.export.android}.tflite"
 
 
+@pytest.mark.slow
 def test_every_file_is_counted_and_the_one_that_ships_is_timed(project: Path) -> None:
     if setup.absent():
         pytest.skip(f"nothing can be counted here: {setup.absent()}")
@@ -177,6 +178,7 @@ def test_a_file_that_cannot_be_measured_fails_the_gate_in_one_line(
     assert "\n" not in host.reason
 
 
+@pytest.mark.slow
 def test_a_harness_that_crashes_fails_the_gate_in_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from judged_project import TFLITE, write_judged, write_timings
 from pocketear.experiments import registry, runs
 from pocketear.experiments.client import connect, experiment_id
@@ -12,6 +14,7 @@ from pocketear.params import load_params
 from pocketear.stages import register
 
 pytest_plugins = ["tracked_project"]
+pytestmark = pytest.mark.slow
 OUT = Path("reports/registered.json")
 
 

@@ -17,6 +17,8 @@ import soundfile
 from PIL import Image
 
 from browser import open_tab
+from exported_project import working_in
+from places import ROOT
 from pocketear.data.store import open_store
 from pocketear.params import load_params
 from pocketear.report.findings import Findings, read_findings
@@ -65,10 +67,13 @@ def page_of(root: Path) -> str:
     return render(findings_of(root))
 
 
-@pytest.fixture
-def page(project: Path) -> Page:
-    write_reported(project)
-    return Page(page_of(project))
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copy(ROOT / "params.yaml", folder)
+    with working_in(folder):
+        write_reported(folder)
+        return Page(page_of(folder))
 
 
 def test_it_needs_nothing_else(project: Path) -> None:
@@ -118,6 +123,7 @@ def test_an_accepted_model(project: Path) -> None:
     assert "✗" not in page.texts
 
 
+@pytest.mark.slow
 def test_the_same_findings_give_the_same_bytes_on_any_machine(project: Path) -> None:
     write_reported(project)
     here = page_of(project)
@@ -158,8 +164,8 @@ def test_a_worst_clip_is_the_clip(project: Path) -> None:
     clips = {name.removeprefix("play ") for name in page.all("button", "aria-label")}
     assert len(clips) == 6
     rows = {store.index["path"][i]: i for i in range(len(store))}
-    heard = [soundfile.read(io.BytesIO(_content(uri)))[0] for uri in page.all("audio", "src")]
-    for name, samples in zip(page.all("button", "aria-label"), heard, strict=True):
+    played = [soundfile.read(io.BytesIO(_content(uri)))[0] for uri in page.all("audio", "src")]
+    for name, samples in zip(page.all("button", "aria-label"), played, strict=True):
         row = rows[name.removeprefix("play ")]
         assert store.index["split"][row] == "test"
         np.testing.assert_array_equal(samples.astype(np.float32), store.waveform(row))
@@ -220,6 +226,7 @@ def test_what_is_absent_is_said(project: Path, absent: list[str]) -> None:
     assert ("No verdict" in page.texts) == ("verdict.json" in absent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1200])
 def test_in_a_real_browser(project: Path, width: int) -> None:
     write_reported(

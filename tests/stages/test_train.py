@@ -102,6 +102,7 @@ def start_training(out: str, *program: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(store: Store) -> None:
     """As the stage is run: in processes of their own, augmentation on, at the same time."""
     runs = {out: start_training(out) for out in ("a", "b")}
@@ -120,6 +121,7 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     whole, history, told = fitted(store, epochs=60)
     for split in ("train", "val", "test"):
@@ -130,6 +132,7 @@ def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     assert history["learning_rate"].iloc[-1] < 1e-3 < history["learning_rate"].max()
 
 
+@pytest.mark.slow
 def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
     """Validation that contradicts training gets worse with every lesson learnt."""
     side = train.side_of(store, "val", LABELS)
@@ -140,6 +143,7 @@ def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_that_breaks_is_told_with_its_cure(store: Store) -> None:
     with pytest.raises(ParamsError, match=r"broke in epoch \d+; lower train.learning_rate"):
         fitted(store, learning_rate=1e30)

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from pocketear.base.addresses import redacted
 from pocketear.base.errors import ClipError, ClusterError
 from pocketear.base.fingerprint import fingerprint
 
@@ -46,7 +47,7 @@ class Cluster:
     """A Dask cluster. Each of `threads` callers has one call in flight, so memory is bounded."""
 
     def __init__(self, client: Any, address: str) -> None:
-        self._client, self._address = client, address
+        self._client, self._address = client, redacted(address)
         self._fingerprint = _own()
         self.threads = 2 * sum(client.nthreads().values())  # one computes, one is on the wire
 
@@ -140,15 +141,16 @@ def _connected(address: str) -> Iterator[Any]:
         client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"{address}: no Dask scheduler answers there within {_ANSWER_SECONDS} s; "
+            f"{redacted(address)}: no Dask scheduler answers there within {_ANSWER_SECONDS} s; "
             f"start one (`dask scheduler`), correct {ADDRESS}, or unset it to do without"
         ) from error
     with client:
         try:
             client.wait_for_workers(1, timeout=_ALONE_SECONDS)
         except TimeoutError as error:
+            shown = redacted(address)
             raise ClusterError(
-                f"{address}: the scheduler has no worker; start one (`dask worker {address}`)"
+                f"{shown}: the scheduler has no worker; start one (`dask worker {shown}`)"
             ) from error
         yield client
 

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.errors import ClipError, DataError
+from pocketear.base.errors import ClipError, DataError, shown
 from pocketear.base.files import replacing
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
@@ -70,15 +70,17 @@ def settle(row: Row, params: DataParams) -> Row:
     if row.error:
         return row
     if not label or not label.isprintable():
-        return replace(row, error=f"label {row.label!r} is empty or not plain text; rename it")
+        return replace(row, error=f"label {shown(row.label)} is empty or not plain text; rename it")
     if not params.labels or label in params.labels:
         return row
     near = difflib.get_close_matches(label, params.labels, 1, _NEAR)
     if near:
-        return replace(row, error=f"label {label!r} is not in data.labels; is it {near[0]!r}?")
+        return replace(row, error=f"label {shown(label)} is not in data.labels; is it {near[0]!r}?")
     if params.other:
         return replace(row, label=params.other)
-    return replace(row, error=f"label {label!r} is not in data.labels; list it, or set data.other")
+    return replace(
+        row, error=f"label {shown(label)} is not in data.labels; list it, or set data.other"
+    )
 
 
 def plain(name: str) -> str:
