@@ -68,7 +68,7 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
 def test_a_message_is_one_line_of_bearable_length_whatever_it_repeats(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A name in it may hold line ends, and signs by which a terminal is told what to do."""
+    """A name in it may hold line ends, and escape codes of a terminal."""
 
     def refuse() -> None:
         raise DataError("a\nerror: all is well\x1b]0;title\x07\u202e" + "x" * 1_000_000)
@@ -78,5 +78,5 @@ def test_a_message_is_one_line_of_bearable_length_whatever_it_repeats(
     printed = capsys.readouterr().err
     (line,) = printed.splitlines()
     assert line.startswith(r"error: a\nerror: all is well\x1b]0;title\x07\u202ex")
-    assert line.endswith("(1,000,033 characters in all)")
+    assert line.endswith("(1,000,031 characters in all)")
     assert len(line) < 5000
