@@ -123,7 +123,7 @@ def test_a_file_and_the_same_pcm_give_the_same_events(model: Path) -> None:
     assert re.search(r"\d+ events in 4.0 s of sound, real-time factor 0\.\d+", printed.stderr)
 
 
-def test_a_table_of_events_tells_each_once(model: Path) -> None:
+def test_a_table_has_each_event_once(model: Path) -> None:
     soundfile.write("night.wav", SOUND, 16_000)
     rows = pocketear("listen", "night.wav").stdout.splitlines()
     ended = pocketear("listen", "--json", "night.wav").stdout.count('"ended": true')
@@ -131,7 +131,7 @@ def test_a_table_of_events_tells_each_once(model: Path) -> None:
     assert all(re.fullmatch(r" +[\d.]+ – +[\d.]+ s  \d\.\d\d  \w+", row) for row in rows)
 
 
-def test_a_model_that_breaks_is_told(model: Path) -> None:
+def test_a_model_that_breaks_is_noted(model: Path) -> None:
     weights = np.random.default_rng(7).normal(0, 0.5, (3, 1_600)).astype("<f4")  # tiny_tflite's
     broken = np.full_like(weights, np.nan)
     model.write_bytes(model.read_bytes().replace(weights.tobytes(), broken.tobytes()))

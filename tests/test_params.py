@@ -47,7 +47,7 @@ def test_a_front_end_in_swift_wants_a_power_of_two(tmp_path: Path) -> None:
     )
 
 
-def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+def test_every_mistake_is_listed_at_once(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("batch_size: 16", "batch_size: -1").replace("fmin: 60", "fmin: x"))
     with pytest.raises(ParamsError, match=r"frontend\.fmin.*train\.batch_size"):

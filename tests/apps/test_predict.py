@@ -1,6 +1,6 @@
 """`pocketear predict` on real files and processes, with a model whose answer is known.
 
-The model hears a waveform's mean: above zero it says crying_baby, below laughing, at zero
+The model sees a waveform's mean: above zero it says crying_baby, below laughing, at zero
 background. Resampling, mixing and every format keep the mean, so the right answer is plain.
 """
 
@@ -82,7 +82,7 @@ def test_what_a_phone_records(model: Path) -> None:
     assert found.seconds == pytest.approx(1.0, abs=0.1)
 
 
-def test_a_long_file_is_told_by_time(model: Path) -> None:
+def test_a_long_file_is_cut_by_time(model: Path) -> None:
     soundfile.write("long.wav", steps({0.5: 3.0, 0.0: 2.0, -0.5: 4.0}, 44_100), 44_100)
     found = predict(Path("long.wav"), open_model(model)).segments
     assert [one.label for one in found] == ["crying_baby", "background", "laughing"]
@@ -156,7 +156,7 @@ def test_no_heavy_module_is_imported(model: Path) -> None:
     assert done.stderr == "[]\n"
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_is_heard(model: Path) -> None:
+def test_what_cannot_be_read_is_named_and_the_rest_is_judged(model: Path) -> None:
     soundfile.write("good.wav", steps({0.5: 1.0}, 16_000), 16_000)
     Path("text.wav").write_text("this is not sound")
     Path("empty.wav").touch()
@@ -168,8 +168,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_heard(model: Path) -> None:
     bad = ["missing.wav", "text.wav", "empty.wav", "folder", "nothing.wav", "nan.wav", "cut.mp3"]
     done = pocketear("predict", *bad[:3], "good.wav", *bad[3:])
     assert done.returncode == 1
-    told = done.stderr.splitlines()
-    assert [line.split(":")[1].strip() for line in told] == bad
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == bad
     assert "crying_baby" in done.stdout
     assert "Traceback" not in done.stderr
 

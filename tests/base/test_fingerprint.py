@@ -149,6 +149,7 @@ def test_no_hash_changes_with_a_comment_or_a_docstring_anywhere(
     assert hashes() == before
 
 
+@pytest.mark.slow
 def test_what_runs_before_every_stage_counts_in_every_stage(
     before: dict[str, str], own_code: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_converter_is_not_made_of_the_other_format(own_code: Path) -> None:
     assert own_code / "runtimes/litert.py" not in coreml
 
 
+@pytest.mark.slow
 def test_what_mlflow_is_sent_changes_no_stage_but_the_one_that_registers(
     before: dict[str, str], own_code: Path
 ) -> None:

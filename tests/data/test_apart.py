@@ -74,7 +74,7 @@ def test_what_is_refused_here_is_refused_there_in_the_same_words(
 def test_a_decoder_that_crashes_costs_one_clip(tmp_path: Path) -> None:
     found = list((ROOT.parent / "shared/data/cry_laugh").rglob(EIGHT_CHANNELS))
     if not found:
-        pytest.skip(f"{EIGHT_CHANNELS} is not at ../shared/data/cry_laugh")
+        pytest.skip(f"no {EIGHT_CHANNELS} in ../shared/data/cry_laugh")
     good = write(tmp_path / "a.wav")
     for _ in range(2):  # in a fresh process, and in one that has decoded another
         with pytest.raises(ClipError, match=r"ID.m4a: its decoder crashed \(SIGSEGV\); convert"):
@@ -86,13 +86,13 @@ def test_a_decoder_that_crashes_costs_one_clip(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_while_it_decodes_costs_one_clip(
     tmp_path: Path, long: Path
 ) -> None:
-    told: list[str] = []
+    errors: list[str] = []
 
     def decode() -> None:
         try:
             decode_apart(long, 0, 0, RATE)
         except ClipError as error:
-            told.append(str(error))
+            errors.append(str(error))
 
     decoding = threading.Thread(target=decode)
     decoding.start()
@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_while_it_decodes_costs_one_clip(
         time.sleep(0.01)
     decoders()[0].kill()
     decoding.join()
-    assert told == [
+    assert errors == [
         f"{long}: its decoder crashed (SIGKILL); convert it to WAV or FLAC, or remove it"
     ]
     assert len(decode_apart(write(tmp_path / "a.wav"), 0, 0, RATE)[0]) == RATE

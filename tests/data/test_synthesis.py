@@ -78,7 +78,7 @@ def test_every_sound_is_finite_and_takes_the_length_asked_for(sound: str, make: 
     assert np.abs(made).max() > 0 or sound == "silence"
 
 
-def test_clips_are_heard_and_hardly_clipped(recipe: Recipe) -> None:
+def test_clips_are_audible_and_hardly_clipped(recipe: Recipe) -> None:
     for label in recipe.labels:
         for index in range(0, 40, 4):
             clip = render_clip(recipe, Rendered(label, index, index // 4))
@@ -107,8 +107,8 @@ def modulation_peak(waveform: NDArray[np.floating]) -> float:
     rms = librosa.feature.rms(y=waveform, frame_length=512, hop_length=160)[0]
     spectrum = np.abs(np.fft.rfft((rms - rms.mean()) * np.hanning(len(rms)), 2048))
     rate = np.fft.rfftfreq(2048, 160 / RATE)
-    heard = (rate > 1) & (rate < 12)
-    return float(rate[heard][np.argmax(spectrum[heard])])
+    near = (rate > 1) & (rate < 12)
+    return float(rate[near][np.argmax(spectrum[near])])
 
 
 def test_a_laugh_comes_in_bursts_near_five_a_second_and_a_cry_does_not() -> None:
@@ -129,9 +129,9 @@ def test_the_pitch_of_a_laugh_falls() -> None:
     for seed in range(8):
         run = np.zeros(3 * RATE)
         voices.laugh_once(np.random.default_rng(seed), replace(CLEAR, grown=1.2), run, 0, RATE)
-        heard = pitches(run)
-        if len(heard) > 12:  # else it was a laugh without voice
-            falls.append(np.median(heard[-6:]) / np.median(heard[:6]))
+        voiced = pitches(run)
+        if len(voiced) > 12:  # else it was a laugh without voice
+            falls.append(np.median(voiced[-6:]) / np.median(voiced[:6]))
     assert len(falls) > 3
     assert np.median(falls) < 0.95
 

@@ -8,11 +8,13 @@ lengths = st.integers(1, 200)
 
 
 @given(samples=st.integers(0, 500), window=lengths, hop=lengths)
-def test_every_sample_is_heard_unless_the_hop_skips_it(samples: int, window: int, hop: int) -> None:
+def test_every_sample_is_covered_unless_the_hop_skips_it(
+    samples: int, window: int, hop: int
+) -> None:
     starts = window_starts(samples, window, hop)
-    heard = {i for start in starts for i in range(start, start + window)}
+    covered = {i for start in starts for i in range(start, start + window)}
     if hop <= window:
-        assert set(range(samples)) <= heard
+        assert set(range(samples)) <= covered
     assert starts == sorted(set(starts))
     assert max(starts) + window <= max(samples, window)
 

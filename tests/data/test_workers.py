@@ -121,13 +121,13 @@ def test_ingest_and_featurize_write_the_bytes_of_one_machine(
     made = []
     for address in ("", cluster.scheduler_address):
         shutil.rmtree(".pocketear", ignore_errors=True)
-        told = run("ingest", "--out", "clips", **{ADDRESS: address})
-        assert told.returncode == 0, told.stderr
+        done = run("ingest", "--out", "clips", **{ADDRESS: address})
+        assert done.returncode == 0, done.stderr
         table = pd.read_parquet("clips/clips.parquet")
         assert table["error"].astype(bool).sum() == 3
         table[table["error"] == ""].assign(split="train").to_parquet("split.parquet")
-        told = run("featurize", "--clips", "split.parquet", "--out", "out", **{ADDRESS: address})
-        assert told.returncode == 0, told.stderr
+        done = run("featurize", "--clips", "split.parquet", "--out", "out", **{ADDRESS: address})
+        assert done.returncode == 0, done.stderr
         made.append(content("clips", "out"))
     assert len(made[0]) == 5
     assert made[0] == made[1]
@@ -217,20 +217,25 @@ def test_errors_of_a_clip_name_the_clip(project: Path, cluster: LocalCluster) ->
             assert str(there.value) == str(here.value)
 
 
-def test_an_address_where_nobody_answers_is_told(
+def test_an_address_where_nobody_answers_is_named(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "_ANSWER_SECONDS", 1)
-    for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:http"):
+    shown = {
+        "tcp://127.0.0.1:9": "tcp://127.0.0.1:9",
+        "nonsense://x": "nonsense://x",
+        "127.0.0.1:http": "…",  # no address: it may hold a secret
+    }
+    for address, name in shown.items():
         monkeypatch.setenv(ADDRESS, address)
         with (
-            pytest.raises(ClusterError, match=f"{address}: no Dask scheduler answers"),
+            pytest.raises(ClusterError, match=f"^{name}: no Dask scheduler answers"),
             open_workers(),
         ):
             pass
 
 
-def test_a_scheduler_without_workers_is_told(
+def test_a_scheduler_without_workers_is_refused(
     scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "_ALONE_SECONDS", 1)
@@ -244,7 +249,7 @@ def test_dask_is_neither_needed_nor_loaded_without_an_address(project: Path) -> 
         "try:\n with workers.open_workers() as w: print(w.call(len, [1]))\n"
         "except workers.ClusterError as e: print(e)"
     )
-    for address, told in (("", "1"), ("tcp://x:1", "uv sync --extra cluster")):
+    for address, printed in (("", "1"), ("tcp://x:1", "uv sync --extra cluster")):
         environment = {**os.environ, ADDRESS: address}
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -253,4 +258,4 @@ def test_dask_is_neither_needed_nor_loaded_without_an_address(project: Path) -> 
             text=True,
             check=True,
         )
-        assert told in done.stdout
+        assert printed in done.stdout

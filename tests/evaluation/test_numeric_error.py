@@ -49,7 +49,7 @@ def test_a_quiet_power_may_be_wrong_by_what_float32_rounds_in_its_frame() -> Non
             assert (found.item() <= 1e-4) == passes
 
 
-def test_what_nobody_hears_is_judged_as_the_floor() -> None:
+def test_what_is_inaudible_is_judged_as_the_floor() -> None:
     faint = np.array([[1e-30]])
     assert power_error(4 * faint, faint, faint, 1e-7).item() < 1e-10
     assert power_error(faint + 1e-7, faint, faint, 1e-7).item() == pytest.approx(2)
@@ -71,7 +71,7 @@ def test_the_error_of_a_row_is_relative_to_its_largest(expected: np.ndarray) -> 
 
 
 @pytest.mark.parametrize(("log", "decade"), [("db", 10.0), ("ln", np.log(10))])
-def test_powers_are_told_alike_in_decibels_and_nepers(log: str, decade: float) -> None:
+def test_powers_are_the_same_in_decibels_and_nepers(log: str, decade: float) -> None:
     p = P.model_copy(update={"log": log})
     np.testing.assert_allclose(powers_of(np.array([0, decade, -2 * decade]), p), [1, 10, 0.01])
 

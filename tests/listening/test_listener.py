@@ -182,7 +182,7 @@ def test_digital_silence_is_never_put_to_the_model() -> None:
     assert scored == []
 
 
-def test_a_clip_shorter_than_a_window_is_heard_once_padded() -> None:
+def test_a_clip_shorter_than_a_window_is_scored_once_padded() -> None:
     seen = []
 
     def run(windows):

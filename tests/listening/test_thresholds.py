@@ -68,7 +68,7 @@ def test_misses_and_false_alarms_are_counted_as_a_user_would() -> None:
     cry = Sound("crying_baby", 10 * HOP_S, 12 * HOP_S)
     missed = Sound("crying_baby", 30 * HOP_S, 32 * HOP_S)
     scores = np.full(60, 0.1)
-    scores[10] = 0.9  # heard
+    scores[10] = 0.9  # right
     scores[50] = 0.8  # false
     found = misses_and_false_alarms([stream(scores, [cry, missed])], plain(), [0.85, 0.75])
     high, low = [point for point in found if point.label == "crying_baby"]
@@ -85,7 +85,7 @@ def test_what_the_thresholds_cost_is_counted_over_all_recordings() -> None:
     )
     background = Sound("background", 40 * HOP_S, 60 * HOP_S)
     scores = np.full(60, 0.1)
-    scores[[10, 30, 50]] = 0.9  # heard; a confusion with a laugh; false
+    scores[[10, 30, 50]] = 0.9  # right; a confusion with a laugh; false
     negative = np.full(720, 0.1)
     negative[[100, 200]] = 0.9  # false, both
     streams = [stream(scores, [cry, laugh, background]), stream(negative)]

@@ -13,7 +13,7 @@ from pocketear.base.errors import PhoneError
 from pocketear.phone import setup
 
 
-def test_a_machine_without_the_emulator_is_told_what_to_install(
+def test_a_machine_without_the_emulator_gets_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "gcc").symlink_to(str(shutil.which("sh")))
@@ -36,7 +36,7 @@ def test_an_emulator_that_is_too_old_is_refused(
         setup.prepare(tmp_path)
 
 
-def test_a_machine_without_an_installer_is_told_so(
+def test_a_machine_without_an_installer_gets_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

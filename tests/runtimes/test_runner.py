@@ -20,10 +20,12 @@ from tiny_model import WINDOW, tiny_tflite
         ("none.tflite", None, "not found; `dvc repro` makes it"),
         ("x.onnx", b"", "not a .keras, .tflite or .mlpackage"),
         ("x.tflite", b"\x1c\0\0\0TFL3" + bytes(64), "not a .tflite that can be run"),
-        ("x.mlpackage", b"", "not an .mlpackage, which is a folder"),
+        pytest.param(  # loads coremltools
+            "x.mlpackage", b"", "not an .mlpackage, which is a folder", marks=pytest.mark.slow
+        ),
         ("x.keras", b"PK", "not a Keras model that can be read"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_run_is_one_line(
     tmp_path: Path, opened, name: str, content: bytes | None, why: str
 ) -> None:

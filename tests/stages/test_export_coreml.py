@@ -230,7 +230,7 @@ def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('"frontend":', '"front":', "no front-end for its features: pocketear.json inside"),
         ('"n_mels": 64', '"n_mels": 0', "no front-end for its features: 1 validation error"),
@@ -238,14 +238,14 @@ def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
         ('"window_length": 24000\n}', '"window_length": 8000\n}', "8000 samples, want 24000"),
     ],
 )
-def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, old, new, told):
+def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, old, new, message):
     path = Path(shutil.copytree(networks["fp32"], tmp_path / "x.mlpackage"))
     found = specification(path)
     metadata = found.description.metadata.userDefined
     assert old in metadata["pocketear.json"]
     metadata["pocketear.json"] = metadata["pocketear.json"].replace(old, new)
     (path / "Data/com.apple.CoreML/model.mlmodel").write_bytes(found.SerializeToString())
-    with pytest.raises(RunnerError, match=told) as caught:
+    with pytest.raises(RunnerError, match=message) as caught:
         coreml.windows_runner(path)
     assert "\n" not in str(caught.value)
 

@@ -76,8 +76,8 @@ def test_the_table_has_a_row_a_clip_with_what_was_measured(sounds: Path) -> None
 
 
 def test_hashes_are_those_of_sha256sum(sounds: Path) -> None:
-    told = subprocess.run(["sha256sum", sounds / "cry/0.wav"], capture_output=True, text=True)
-    assert run().loc["sounds/cry/0.wav", "sha256"] == told.stdout.split()[0]
+    done = subprocess.run(["sha256sum", sounds / "cry/0.wav"], capture_output=True, text=True)
+    assert run().loc["sounds/cry/0.wav", "sha256"] == done.stdout.split()[0]
 
 
 # playlists of a sound that is there
@@ -142,14 +142,14 @@ def test_what_can_be_decoded_is_measured_whatever_it_is(sounds: Path) -> None:
 def test_decoders_that_die_cost_their_clips_and_the_run_goes_on(sounds: Path) -> None:
     found = list((ROOT.parent / "shared/data/cry_laugh").rglob("argmaxinc__8_Channel_ID.m4a"))
     if not found:
-        pytest.skip("the file that FFmpeg dies of is not at ../shared/data/cry_laugh")
+        pytest.skip("no argmaxinc__8_Channel_ID.m4a in ../shared/data/cry_laugh")
     for number in range(3):
         content = found[0].read_bytes() + bytes([number])
         (sounds / f"cry/eight {number}.m4a").write_bytes(content)
     run_apart = start()
-    _, told = run_apart.communicate()
+    _, errors = run_apart.communicate()
     assert run_apart.returncode == 0
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
     table = read_clips(OUT / "clips.parquet").set_index("path")
     bad = table[table["error"] != ""]
     assert set(bad.index) == {f"sounds/cry/eight {number}.m4a" for number in range(3)}
@@ -168,7 +168,7 @@ def test_names_with_spaces_quotes_and_unicode(sounds: Path) -> None:
     assert set(table["error"]) == {""}
 
 
-def test_a_name_that_is_not_utf8_is_told_and_not_dropped(sounds: Path) -> None:
+def test_a_name_that_is_not_utf8_is_named_and_not_dropped(sounds: Path) -> None:
     write(sounds / "cry/remy.wav", tone(hz=900))
     (sounds / "cry/remy.wav").rename(os.fsdecode(bytes(sounds / "cry") + b"/r\xe9my.wav"))
     clip = run().loc["sounds/cry/r\\xe9my.wav"]
@@ -216,7 +216,7 @@ def test_a_label_that_is_not_listed(
     assert clip["duration"] == 0.5
 
 
-def test_a_label_that_does_not_fit_in_a_line_is_told(sounds: Path) -> None:
+def test_a_label_that_does_not_fit_in_a_line_is_refused(sounds: Path) -> None:
     write(sounds / "two\nlines/a.wav")
     table = run()
     assert "not plain text; rename it" in table["error"]["sounds/two\nlines/a.wav"]
@@ -311,9 +311,9 @@ def test_a_refused_dataset_leaves_the_last_table(sounds: Path) -> None:
     shutil.rmtree(sounds / "cry")
     shutil.rmtree(sounds / "laugh")
     refused = start()
-    _, told = refused.communicate()
+    _, errors = refused.communicate()
     assert refused.returncode == 1
-    assert told == "error: sounds: holds no LABEL/clip.wav; make a folder for each label\n"
+    assert errors == "error: sounds: holds no LABEL/clip.wav; make a folder for each label\n"
     assert (OUT / "clips.parquet").read_bytes() == before
 
 
@@ -347,10 +347,10 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_table(sounds: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     full = start(preexec_fn=no_more_than)
-    _, told = full.communicate()
+    _, errors = full.communicate()
     assert full.returncode == 1
-    assert told.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in told
+    assert errors.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in errors
     assert (OUT / "clips.parquet").read_bytes() == before
     assert set(run()["error"]) == {""}
 
@@ -358,9 +358,9 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_table(sounds: Path) -> None
 @pytest.mark.slow
 def test_two_runs_at_once_leave_a_whole_table(sounds: Path) -> None:
     runs = [start(), start()]
-    told = [one.communicate()[1] for one in runs]
-    assert 0 in [one.returncode for one in runs], told
-    assert not any("Traceback" in text for text in told)
+    errors = [one.communicate()[1] for one in runs]
+    assert 0 in [one.returncode for one in runs], errors
+    assert not any("Traceback" in text for text in errors)
     assert len(read_clips(OUT / "clips.parquet")) == 6
 
 

@@ -115,7 +115,7 @@ APP_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("mvn"), reason="no Maven here")
+@pytest.mark.skipif(not shutil.which("mvn"), reason="no Maven")
 def test_maven_finds_it_by_its_one_line(built: Path, aar: Path, tmp_path: Path) -> None:
     (tmp_path / "pom.xml").write_text(APP_POM.format(repository=built / "maven"))
     kept = ROOT / kotlin.CACHE / "m2"  # Maven's own plugins; never what is under test

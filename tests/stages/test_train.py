@@ -57,7 +57,7 @@ def store(project: Path) -> Store:
 
 
 def fitted(store: Store, val: train.Side | None = None, **changes):
-    """A model fitted without augmentation. returns: it, its history, what on_epoch was told"""
+    """A model fitted without augmentation. returns: it, its history, the rows of on_epoch"""
     import keras
 
     from pocketear.training import network
@@ -74,15 +74,15 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
         }
     )
     whole = network.build(params.frontend, params.model, LABELS, store.normalisation)
-    told: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []
     history = train.fit(
         whole,
         train.TrainingSide(train.side_of(store, "train", LABELS), plain, seed=0),
         val or train.side_of(store, "val", LABELS),
         params.train.model_copy(update=changes),
-        on_epoch=lambda epoch, row: told.append({"epoch": epoch, **row}),
+        on_epoch=lambda epoch, row: rows.append({"epoch": epoch, **row}),
     )
-    return whole, history, told
+    return whole, history, rows
 
 
 def clip_scores(whole, side: train.Side) -> np.ndarray:
@@ -123,12 +123,12 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
 
 @pytest.mark.slow
 def test_labels_that_sound_different_are_learnt(store: Store) -> None:
-    whole, history, told = fitted(store, epochs=60)
+    whole, history, rows = fitted(store, epochs=60)
     for split in ("train", "val", "test"):
         side = train.side_of(store, split, LABELS)
         assert (clip_scores(whole, side).argmax(axis=1) == side.targets.argmax(axis=1)).all()
     assert history["val_accuracy"].iloc[-1] == 1
-    assert [row["epoch"] for row in told] == list(range(1, 61)) == list(history.index)
+    assert [row["epoch"] for row in rows] == list(range(1, 61)) == list(history.index)
     assert history["learning_rate"].iloc[-1] < 1e-3 < history["learning_rate"].max()
 
 
@@ -144,7 +144,7 @@ def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_loss_that_breaks_is_told_with_its_cure(store: Store) -> None:
+def test_a_loss_that_breaks_is_refused_with_its_cure(store: Store) -> None:
     with pytest.raises(ParamsError, match=r"broke in epoch \d+; lower train.learning_rate"):
         fitted(store, learning_rate=1e30)
 
@@ -159,8 +159,8 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
 def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: Store) -> None:
     set_params(epochs=60, strategy="mirrored")
     runs = [start_training(out, str(ROOT / "tests/helpers/two_devices.py")) for out in ("a", "b")]
-    told = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "".join(told)
+    errors = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "".join(errors)
     made = [Path(out, "keras/model.keras").read_bytes() for out in ("a", "b")]
     assert made[0] == made[1]
     history = pd.read_csv("a/report/history.csv")
@@ -176,6 +176,7 @@ def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: S
         assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> None:
     set_params(strategy="mirrored")
     run = start_training("a")
@@ -213,11 +214,13 @@ def test_two_machines_make_the_model_of_two_devices_and_only_the_chief_writes_it
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params(strategy="mirrored", batch_size=5)  # shares that change, of one device only
-    assert start_training("mirrored", str(ROOT / "tests/helpers/two_devices.py")).wait() == 0
+    mirrored = start_training("mirrored", str(ROOT / "tests/helpers/two_devices.py"))
+    errors = mirrored.communicate()[1]
+    assert mirrored.returncode == 0, errors
     set_params(strategy="multi_worker")
     for run in start_workers(monkeypatch):
-        told = run.communicate()[1]
-        assert run.returncode == 0, told
+        errors = run.communicate()[1]
+        assert run.returncode == 0, errors
     made = [Path(out, "keras/model.keras").read_bytes() for out in ("worker0", "mirrored")]
     assert made[0] == made[1]
     assert not Path("worker1").exists()
@@ -233,6 +236,7 @@ def test_when_a_machine_is_gone_the_chief_says_so_and_writes_nothing(
         if line.startswith("epoch 2/"):
             break
     other.kill()
+    other.communicate()
     lines = chief.communicate()[1].splitlines()
     assert chief.returncode == 1
     assert any(line.startswith("error: a worker of TF_CONFIG is gone") for line in lines)

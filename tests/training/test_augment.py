@@ -31,18 +31,18 @@ def tone(frequency: float, length: int) -> np.ndarray:
 def test_the_target_says_how_loud_each_sound_is_in_the_mixture(share, levels) -> None:
     """Checked against what a least-squares fit finds of each sound in the mixture."""
     first, second = (noise(i, 10 ** (db / 20)) for i, db in enumerate(levels))
-    mixture, heard = augment.mix(first, second, share)
+    mixture, found = augment.mix(first, second, share)
     parts = np.linalg.lstsq(np.stack([first, second], axis=1), mixture, rcond=None)[0]
     loudness = np.abs(parts) * [np.std(first), np.std(second)]
-    assert heard == pytest.approx(loudness[0] / loudness.sum(), rel=1e-3)
+    assert found == pytest.approx(loudness[0] / loudness.sum(), rel=1e-3)
 
 
-def test_equally_loud_sounds_are_heard_in_the_share_asked_for() -> None:
+def test_equally_loud_sounds_have_the_share_asked_for() -> None:
     for share in (0.1, 0.5, 0.8):
         assert augment.mix(noise(1), noise(2), share)[1] == pytest.approx(share, abs=0.01)
 
 
-def test_a_quieter_sound_is_raised_to_be_heard_in_the_share_asked_for() -> None:
+def test_a_quieter_sound_is_raised_to_the_share_asked_for() -> None:
     assert augment.mix(noise(1, 0.01), noise(2, 0.1), 0.5)[1] == pytest.approx(0.5, abs=0.01)
 
 
@@ -111,10 +111,10 @@ def test_a_drawn_microphone_is_as_uneven_as_asked_for_and_as_flat_as_asked_for()
 def test_a_drawn_microphone_neither_delays_nor_smears_a_click() -> None:
     click = np.zeros(LENGTH, np.float32)
     click[1_000] = 1
-    heard = augment.colour(click, 3.0, np.random.default_rng(7))
-    assert heard.dtype == np.float32 and np.abs(heard).argmax() == 1_000
-    near = np.square(heard[900:1_100]).sum()
-    assert near > 0.99 * np.square(heard).sum()
+    click_after = augment.colour(click, 3.0, np.random.default_rng(7))
+    assert click_after.dtype == np.float32 and np.abs(click_after).argmax() == 1_000
+    near = np.square(click_after[900:1_100]).sum()
+    assert near > 0.99 * np.square(click_after).sum()
 
 
 @dataclass

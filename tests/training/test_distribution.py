@@ -31,11 +31,11 @@ def updated(name, size):
             loss="categorical_crossentropy", metrics=["accuracy"],
         )
     update, rng = updater(network, strategy), np.random.default_rng(0)
-    told = []
+    losses = []
     for _ in range(8):
         images = rng.normal(size=(size, 12, 12, 1)).astype("f4")
-        told.append(update(images, rng.dirichlet([1, 1, 1], size).astype("f4")))
-    return np.concatenate([np.ravel(told), *(w.ravel() for w in network.get_weights())])
+        losses.append(update(images, rng.dirichlet([1, 1, 1], size).astype("f4")))
+    return np.concatenate([np.ravel(losses), *(w.ravel() for w in network.get_weights())])
 
 for size in (16, 15, 2):
     one, two = updated("one_device", size), updated("mirrored", size)

@@ -45,7 +45,7 @@ def home(tmp_path: Path) -> Path:
 def shell(home: Path, lines: str) -> str:
     """Run lines in the project below `home` with this environment's tools, up to a failure."""
     tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    told = subprocess.run(
+    done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", lines],
         cwd=home / "project",
         env=os.environ
@@ -54,8 +54,8 @@ def shell(home: Path, lines: str) -> str:
         capture_output=True,
         text=True,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow

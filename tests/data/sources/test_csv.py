@@ -40,7 +40,7 @@ def test_a_byte_order_mark_and_unicode(tmp_path: Path) -> None:
 
 
 def test_a_column_of_ones_own_is_no_harm(tmp_path: Path) -> None:
-    rows = read(tmp_path, "path,label,heard by\na.wav,cry,me\n")
+    rows = read(tmp_path, "path,label,noted by\na.wav,cry,me\n")
     assert rows == [Row(tmp_path / "a.wav", "cry")]
 
 
@@ -75,7 +75,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError) as refused:
         read(tmp_path, text)
     assert MISTAKES[text] in str(refused.value)

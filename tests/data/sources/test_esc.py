@@ -69,12 +69,12 @@ def test_a_file_that_is_not_named_as_in_esc_says_so(tmp_path: Path) -> None:
     assert "FOLD-RECORDING-TAKE" in row.error
 
 
-def test_another_folder_is_told_what_was_expected(tmp_path: Path) -> None:
+def test_another_folder_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"meta/esc50.csv beside audio/, or folders such as '004"):
         Esc().read(tmp_path, tmp_path)
 
 
-def test_a_fold_that_is_no_number_is_told_with_its_line(esc50: Path) -> None:
+def test_a_fold_that_is_no_number_is_named_with_its_line(esc50: Path) -> None:
     (esc50 / "meta/esc50.csv").write_text(ESC50.replace("wav,1,0,dog", "wav,one,0,dog"))
     with pytest.raises(DataError, match="line 2: fold must be a number, found 'one'"):
         Esc().read(esc50, esc50)
