@@ -79,7 +79,7 @@ def crossvalidate(
 ) -> State[None]:
     """Test on each fold in turn, trained on the others.
 
-    folds: how many; by: the dataset's own folds, or that many seeded divisions by group
+    folds: how many; by: the dataset's own folds, or that many of whole groups
     overrides: parameters for all folds, as `train.epochs=5`; at_once: folds that run together
     """
     root = Path.cwd()
@@ -95,7 +95,7 @@ def _crossvalidate(
 ) -> State[None]:
     folder = root / FOLDER / variant_key(root, folds, by, overrides)
     copies = [
-        make_copy(root, folder / f"fold_{k}", [*overrides, *_choice(root, by, k)])
+        make_copy(root, folder / f"fold_{k}", [*overrides, *_choice(folds, by, k)])
         for k in range(1, folds + 1)
     ]
     parent = _parent_run(folder, folds)
@@ -109,11 +109,10 @@ def _crossvalidate(
     return Completed(message=f"{RESULTS}/summary.md")
 
 
-def _choice(root: Path, by: str, k: int) -> list[str]:
+def _choice(folds: int, by: str, k: int) -> list[str]:
     if by == "fold":
         return ["split.by=fold", f"split.test_fold={k}"]
-    seed = load_params(root / "params.yaml").seed
-    return ["split.by=group", f"seed={seed + k}"]
+    return ["split.by=group", f"split.test_share={1 / folds}", f"split.test_fold={k}"]
 
 
 def _run_all(copies: list[Path], parent: str | None, at_once: int) -> list[State[None]]:

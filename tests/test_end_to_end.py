@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 # What a small set and two epochs can reach; every other limit stays as it ships.
 SMALL: dict[str, Any] = {
     "train.epochs": 2,
-    "evaluate.bootstrap": 200,
     "parity.clips": 4,
     "gate.min_accuracy": 0.0,
     "gate.min_recall": 0.0,
@@ -350,7 +349,7 @@ def test_the_readmes_esc10_is_judged_and_a_poor_model_refused(folder: Path) -> N
     settings, first = re.findall(r"^(ESC10=\(.*?\))\n(.*?)$", README, re.DOTALL | re.MULTILINE)[0]
     (folder.parent / "shared/data").mkdir(parents=True)
     (folder.parent / "shared/data/esc10").symlink_to(ESC10)
-    hasty = "--set gate.min_accuracy=0.8 --set train.epochs=1 --set evaluate.bootstrap=100"
+    hasty = "--set gate.min_accuracy=0.8 --set train.epochs=1"
     process = shell(folder, f"{settings}\n{first} {hasty}")
     output = process.communicate()[0]
     assert process.returncode != 0

@@ -20,7 +20,11 @@ TEXT = (ROOT / "params.yaml").read_text()
         ("fmax: 7600.0", "fmax: 9000.0", "fmax must be at most half of sample_rate"),
         ("win_length: 400", "win_length: 600", "win_length must be at most n_fft"),
         ("floor: 1.0e-7", "floor: .nan", "frontend.floor: input should be"),
-        ("test_share: 0.2", "test_share: 1.5", "split.test_share: input should be less than 1"),
+        (
+            "test_share: 0.2",
+            "test_share: 1.5",
+            "split.test_share: input should be less than or equal to 0.5",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_rule(tmp_path: Path, old: str, new: str, line: str) -> None:

@@ -54,6 +54,11 @@ class DataParams(Section):
     labels: tuple[Label, ...]
     other: Label
 
+    @property
+    def rendered(self) -> bool:
+        """Whether the sounds are made from a recipe, and none was recorded."""
+        return self.source == "recipe"
+
     @model_validator(mode="after")
     def _labels_agree(self) -> Self:
         named = all(n and n.isprintable() and n == n.strip() for n in self.labels)
@@ -89,8 +94,15 @@ class SplitParams(Section):
 
     by: Literal["fold", "group"]
     test_fold: NonNegativeInt
-    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
-    val_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    test_share: Annotated[float, Field(gt=0.0, le=0.5)]
+    val_share: Annotated[float, Field(gt=0.0, le=0.5)]
+    min_test_groups: PositiveInt
+    crossvalidate: Literal["auto", "always", "never"]
+
+    @property
+    def folds(self) -> int:
+        """How many folds of whole groups there are, of which one is the test side."""
+        return round(1 / self.test_share)
 
 
 class FrontEndParams(Section):
@@ -158,7 +170,6 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """How runners are scored."""
 
-    bootstrap: PositiveInt
     calibration_bins: PositiveInt
     negatives: Annotated[Path, Field(strict=False)]
 
@@ -212,6 +223,7 @@ class BudgetParams(Section):
 class GateParams(Section):
     """Limits. Each is one row of the verdict."""
 
+    bound: Literal["low", "estimate"]
     min_accuracy: Share
     min_recall: Share
     max_drop: Share
@@ -243,6 +255,7 @@ class PromoteParams(Section):
     """When a challenger may become champion."""
 
     max_drop: Share
+    demonstrations: bool
 
 
 class Params(Section):
@@ -275,7 +288,10 @@ class Params(Section):
 
 
 _NAMED, _NAME = 20, 80  # wrong fields in a message, characters of a name
-_REMOVED = {"evaluate.hop_length": "delete it: clips are scored at listener.hop_length"}
+_REMOVED = {
+    "evaluate.hop_length": "delete it: clips are scored at listener.hop_length",
+    "evaluate.bootstrap": "delete it: intervals are computed, not drawn",
+}
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -44,11 +44,15 @@ metrics = st.builds(
     Metrics,
     bytes=counts,
     clips=counts,
+    groups=counts,
     accuracy=numbers,
     accuracy_low=numbers,
     accuracy_high=numbers,
     macro_f1=numbers,
     recall=by_label,
+    recall_low=by_label,
+    recall_high=by_label,
+    label_groups=st.dictionaries(st.text(), counts, max_size=3),
     precision=by_label,
     recall_min=numbers,
     calibration_error=numbers,
@@ -73,8 +77,10 @@ verdicts = st.builds(
     gates=st.lists(gates, max_size=3).map(tuple),
 )
 METRICS: dict[str, Any] = {
-    "bytes": 1, "clips": 2, "accuracy": 0.5, "accuracy_low": 0.0, "accuracy_high": 1.0,
-    "macro_f1": 0.5, "recall": {"cry": 0.5}, "precision": {"cry": 0.5}, "recall_min": 0.5,
+    "bytes": 1, "clips": 2, "groups": 2, "accuracy": 0.5, "accuracy_low": 0.0,
+    "accuracy_high": 1.0, "macro_f1": 0.5,
+    "recall": {"cry": 0.5}, "recall_low": {"cry": 0.1}, "recall_high": {"cry": 0.9},
+    "precision": {"cry": 0.5}, "label_groups": {"cry": 2}, "recall_min": 0.5,
     "calibration_error": 0.1,
 }  # fmt: skip
 COST = ClassCost(

@@ -23,8 +23,11 @@ SCORE = '''
 import json, sys, time
 from pathlib import Path
 import pandas as pd, yaml
-METRICS = {"bytes": 1, "clips": 2, "accuracy_low": 0.7, "accuracy_high": 1.0, "macro_f1": 0.8,
-           "recall": {"cry": 1.0, "laugh": 0.6}, "precision": {"cry": 0.7, "laugh": 1.0},
+METRICS = {"bytes": 1, "clips": 2, "groups": 2, "accuracy_low": 0.7, "accuracy_high": 1.0,
+           "macro_f1": 0.8,
+           "recall": {"cry": 1.0, "laugh": 0.6}, "recall_low": {"cry": 0.8, "laugh": 0.2},
+           "recall_high": {"cry": 1.0, "laugh": 0.9}, "label_groups": {"cry": 1, "laugh": 1},
+           "precision": {"cry": 0.7, "laugh": 1.0},
            "recall_min": 0.6, "calibration_error": 0.05}
 params = yaml.safe_load(Path("params.yaml").read_text())
 fold = params["split"]["test_fold"]

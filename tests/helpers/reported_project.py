@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pocketear.contracts import report_file as contracts
+from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, OpCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.names import shipped_runners
@@ -35,9 +36,10 @@ def write_reported(root, *, labels=LABELS, seconds=1.0, paths=None, skill=3.0, s
     write_history(reports / "training")
     parity, latency = parity_of(test["path"][0]), latency_of(params)
     shipped = shipped_runners(params.export)
-    limits = params.gate.model_copy(update={"budgets": {}})
+    limits = params.gate.model_copy(update={"budgets": {}, "bound": "estimate"})
+    folds = GroupFolds(folds=0, why="split.crossvalidate is never", metrics=None)
     gates = [
-        *gate.accuracy_gates(metrics, shipped, params.gate),
+        *gate.accuracy_gates(metrics, shipped, folds, limits),
         *gate.parity_gates(parity, params.gate),
         *gate.latency_gates(latency, limits),
     ]
@@ -92,8 +94,7 @@ def write_evaluation(folder, test, labels, skill, params):
     logits = rng.normal(0, 1, (len(test), len(labels)))
     logits[np.arange(len(test)), truth] += skill
     scores = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
-    settings = params.evaluate.model_copy(update={"bootstrap": 50})
-    own = Metrics(bytes=BYTES, **score(test, scores, labels, settings, seed=1))
+    own = Metrics(bytes=BYTES, **score(test, scores, labels, params.evaluate.calibration_bins))
     alarms = Alarms(
         misses={labels[0]: 0.25}, false_alarms=1, quiet_hours=0.05, false_alarms_per_hour_high=94.9
     )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.parity import ParityCell, ParityReport
@@ -18,6 +19,7 @@ from pocketear.stages import gate
 
 SHIPPED = "litert_int8"
 numbers = st.floats(-10, 10, allow_nan=False)
+NO_FOLDS = GroupFolds(folds=0, why="enough groups", metrics=None)
 OP = "CONV_2D conv_2, 31 % of the instructions"
 ABSENT = "qemu-aarch64 is not on the PATH"
 
@@ -30,9 +32,11 @@ def limits(project: Path) -> GateParams:
 def metrics(**changes: Any) -> Metrics:
     """Of a model that loses nothing."""
     values: dict[str, Any] = {
-        "bytes": 100_000, "clips": 40, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0,
+        "bytes": 100_000, "clips": 40, "groups": 40, "accuracy": 0.9, "accuracy_low": 0.8,
+        "accuracy_high": 1.0,
         "macro_f1": 0.9, "recall": {"cry": 0.9, "laugh": 0.8}, "precision": {"cry": 1, "laugh": 1},
-        "recall_min": 0.8, "calibration_error": 0.02,
+        "recall_low": {"cry": 0.8, "laugh": 0.7}, "recall_high": {"cry": 1, "laugh": 0.9},
+        "label_groups": {"cry": 20, "laugh": 20}, "recall_min": 0.8, "calibration_error": 0.02,
     }  # fmt: skip
     return Metrics(**values | changes)
 
@@ -103,7 +107,9 @@ def test_the_verdict_holds_every_reason() -> None:
 def test_losing_one_label_is_refused_by_name(limits: GateParams) -> None:
     worse = metrics(recall={"cry": 0.9, "laugh": 0.7})
     report = MetricsReport({"keras": metrics(), SHIPPED: worse})
-    refused = [one for one in gate.accuracy_gates(report, (SHIPPED,), limits) if not one.passed]
+    refused = [
+        one for one in gate.accuracy_gates(report, (SHIPPED,), NO_FOLDS, limits) if not one.passed
+    ]
     assert [one.name for one in refused] == [f"{SHIPPED}.recall_drop"]
     assert "label laugh" in refused[0].reason
 
@@ -111,11 +117,44 @@ def test_losing_one_label_is_refused_by_name(limits: GateParams) -> None:
 def test_a_file_that_was_not_evaluated_is_refused_at_every_gate(limits: GateParams) -> None:
     report = MetricsReport({"keras": metrics()})
     gates = [
-        *gate.accuracy_gates(report, (SHIPPED,), limits),
+        *gate.accuracy_gates(report, (SHIPPED,), NO_FOLDS, limits),
         *gate.alarm_gates(report, SHIPPED, limits),
     ]
     assert len(gates) == 7
     assert all("not measured" in one.reason for one in gates)
+
+
+def test_few_people_are_refused_by_the_low_end_of_the_interval(limits: GateParams) -> None:
+    lucky = metrics(accuracy=1.0, accuracy_low=0.4, recall_low={"cry": 0.7, "laugh": 0.3})
+    report = MetricsReport({"keras": lucky, SHIPPED: lucky})
+    gates = list(gate.accuracy_gates(report, (SHIPPED,), NO_FOLDS, limits))
+    refused = {one.name: one.reason for one in gates if not one.passed}
+    assert list(refused) == [f"{SHIPPED}.accuracy_low", f"{SHIPPED}.recall_low"]
+    assert "100.0 % measured, on 40 groups" in refused[f"{SHIPPED}.accuracy_low"]
+    assert "label laugh: 80.0 % measured, on 20 groups" in refused[f"{SHIPPED}.recall_low"]
+    asked = limits.model_copy(update={"bound": "estimate"})
+    assert all(one.passed for one in gate.accuracy_gates(report, (SHIPPED,), NO_FOLDS, asked))
+
+
+def test_all_folds_together_are_judged_where_there_are_some(limits: GateParams) -> None:
+    lucky = metrics(accuracy_low=0.1, recall_low={"cry": 0.1, "laugh": 0.1})
+    report = MetricsReport({"keras": lucky, SHIPPED: lucky})
+    folds = GroupFolds(folds=5, why="few", metrics=metrics(accuracy_low=0.85))
+    gates = list(gate.accuracy_gates(report, (SHIPPED,), folds, limits))
+    assert all(one.passed for one in gates)
+    assert gates[0].name == "crossvalidated.accuracy_low"
+    bad = GroupFolds(folds=5, why="few", metrics=metrics(accuracy_low=0.75))
+    refused = [one for one in gate.accuracy_gates(report, (SHIPPED,), bad, limits) if one.reason]
+    assert [one.name for one in refused] == ["crossvalidated.accuracy_low"]
+
+
+def test_rendered_sounds_and_few_groups_are_in_the_verdict() -> None:
+    report = MetricsReport({SHIPPED: metrics(label_groups={"cry": 20, "laugh": 2})})
+    notes = gate.notes(report, SHIPPED, NO_FOLDS)
+    assert notes == ("stands on 40 clips of 40 groups on the test side; fewest of label laugh: 2",)
+    found = gate.judge([gate.at_most("b", 1, 1)], (), notes, rendered=True)
+    assert found.headline.startswith("accepted, as a demonstration: rendered sounds only")
+    assert gate.judge([], (), ()).headline == "accepted"
 
 
 def alarm_gates(limits: GateParams, own: Alarms | None) -> dict[str, Gate]:
@@ -217,14 +256,14 @@ def test_only_the_figures_that_a_cell_names_are_judged(limits: GateParams) -> No
     assert "no such tensor" in gates[1].reason
 
 
-REPORTS = ("metrics.json", "parity.json", "latency.json", "verdict.json")
+REPORTS = ("metrics.json", "folds.json", "parity.json", "latency.json", "verdict.json")
 
 
 def write_reports(scores: Metrics) -> None:
     """What `gate` reads, of a model whose Android file has these metrics."""
     shipped = scores.model_copy(update={"alarms": alarms()})
     runners = {"keras": metrics(), SHIPPED: shipped, "coreml_fp16": metrics()}
-    written = (MetricsReport(runners), ParityReport(windows=(), entries=()), latency(1))
+    written = (MetricsReport(runners), NO_FOLDS, ParityReport(windows=(), entries=()), latency(1))
     for name, report in zip(REPORTS, written, strict=False):
         write(report, Path(name))
 
@@ -236,11 +275,13 @@ def test_a_verdict_is_written_whether_it_accepts_or_not(
     gate.main(*map(Path, REPORTS))
     accepted = read(Path("verdict.json"), Verdict)
     assert accepted.accepted and len(accepted.gates) == 22
-    assert capsys.readouterr().out == "gate: accepted, 22 of 22 gates passed\n"
-    write_reports(metrics(accuracy=0.1))
+    printed = capsys.readouterr().out
+    assert printed.startswith("gate: accepted, as a demonstration: rendered sounds only")
+    assert "22 of 22 gates passed\ngate: stands on 40 clips of 40 groups" in printed
+    write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
     gate.main(*map(Path, REPORTS))
     assert not read(Path("verdict.json"), Verdict).accepted
-    assert "gate: refused, 20 of 22 gates passed" in capsys.readouterr().out
+    assert "; 20 of 22 gates passed" in capsys.readouterr().out
 
 
 def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:

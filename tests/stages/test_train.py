@@ -10,53 +10,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 import yaml
 
 from places import ROOT
 from pocketear.base.errors import DataError, ParamsError
-from pocketear.data.store import Store, open_store
+from pocketear.data.store import Store
 from pocketear.data.windows import cut_windows
 from pocketear.params import load_params
-from pocketear.stages import featurize, train
+from pocketear.training import fitting
 from pocketear.training.distribution import open_strategy
-from tables import clip_table
-
-LABELS = ("high", "low", "noise")
-SIDES = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
-SECONDS = 0.5
-WINDOW = 4_800  # samples
-
-
-def sound(label: str, number: int) -> np.ndarray:
-    rng = np.random.default_rng([number, len(label)])
-    noise = rng.standard_normal(int(SECONDS * 16_000)) * 0.02
-    if label == "noise":
-        return noise
-    frequency = {"high": 3_000, "low": 300}[label] * rng.uniform(0.9, 1.1)
-    tone = np.sin(2 * np.pi * frequency * np.arange(len(noise)) / 16_000)
-    # a square wave's harmonics: pooling over frequency cannot tell one pure tone from another
-    return noise + 0.3 * (np.sign(tone) if label == "low" else tone)
+from small_store import LABELS, WINDOW, make_store
 
 
 @pytest.fixture
 def store(project: Path) -> Store:
-    """Thirty short clips of three labels that cannot be mistaken, and params.yaml to suit them."""
-    params = yaml.safe_load((project / "params.yaml").read_text())
-    params["frontend"]["window_length"] = WINDOW
-    params["train"] |= {"epochs": 2, "batch_size": 8}
-    params["model"]["width"] = 0.25
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
-    table = clip_table(dict.fromkeys(LABELS, 10)).assign(split=SIDES * 3)
-    for label, path in zip(table["label"], table["path"], strict=True):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, sound(label, int(Path(path).stem)), 16_000)
-    (project / "features").mkdir()
-    featurize.write_store(table, project / "features", load_params().frontend)
-    return open_store(project / "features")
+    return make_store(project)
 
 
-def fitted(store: Store, val: train.Side | None = None, **changes):
+def fitted(store: Store, val: fitting.Side | None = None, **changes):
     """A model fitted without augmentation. returns: it, its history, the rows of on_epoch"""
     import keras
 
@@ -75,17 +46,19 @@ def fitted(store: Store, val: train.Side | None = None, **changes):
     )
     whole = network.build(params.frontend, params.model, LABELS, store.normalisation)
     rows: list[dict[str, float]] = []
-    history = train.fit(
+    history = fitting.fit(
         whole,
-        train.TrainingSide(train.side_of(store, "train", LABELS), plain, seed=0),
-        val or train.side_of(store, "val", LABELS),
+        fitting.TrainingSide(
+            fitting.side_of(store, store.index["split"], "train", LABELS), plain, seed=0
+        ),
+        val or fitting.side_of(store, store.index["split"], "val", LABELS),
         params.train.model_copy(update=changes),
         on_epoch=lambda epoch, row: rows.append({"epoch": epoch, **row}),
     )
     return whole, history, rows
 
 
-def clip_scores(whole, side: train.Side) -> np.ndarray:
+def clip_scores(whole, side: fitting.Side) -> np.ndarray:
     """(clip, label): the mean of a clip's windows."""
     return np.stack([
         whole.predict_on_batch(cut_windows(side.waveform(clip), WINDOW, WINDOW)).mean(axis=0)
@@ -125,7 +98,7 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
 def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     whole, history, rows = fitted(store, epochs=60)
     for split in ("train", "val", "test"):
-        side = train.side_of(store, split, LABELS)
+        side = fitting.side_of(store, store.index["split"], split, LABELS)
         assert (clip_scores(whole, side).argmax(axis=1) == side.targets.argmax(axis=1)).all()
     assert history["val_accuracy"].iloc[-1] == 1
     assert [row["epoch"] for row in rows] == list(range(1, 61)) == list(history.index)
@@ -135,8 +108,8 @@ def test_labels_that_sound_different_are_learnt(store: Store) -> None:
 @pytest.mark.slow
 def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
     """Validation that contradicts training gets worse with every lesson learnt."""
-    side = train.side_of(store, "val", LABELS)
-    wrong = train.Side(side.store, side.rows, np.roll(side.targets, 1, axis=1))
+    side = fitting.side_of(store, store.index["split"], "val", LABELS)
+    wrong = fitting.Side(side.store, side.rows, np.roll(side.targets, 1, axis=1))
     whole, history, _ = fitted(store, val=wrong, epochs=30, patience=4)
     assert len(history) == history["val_loss"].idxmin() + 4 < 30
     loss = -np.log((clip_scores(whole, side) * wrong.targets).sum(axis=1)).mean()
@@ -152,7 +125,7 @@ def test_a_loss_that_breaks_is_refused_with_its_cure(store: Store) -> None:
 def test_a_side_without_clips_is_refused(store: Store) -> None:
     store.index = store.index[store.index["split"] != "val"]
     with pytest.raises(DataError, match="no clip is on the val side"):
-        train.side_of(store, "val", LABELS)
+        fitting.side_of(store, store.index["split"], "val", LABELS)
 
 
 @pytest.mark.slow
@@ -170,7 +143,7 @@ def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: S
 
     run = keras_runner(Path("a/keras/model.keras"))
     for split in ("val", "test"):
-        side = train.side_of(store, split, LABELS)
+        side = fitting.side_of(store, store.index["split"], split, LABELS)
         windows = [cut_windows(side.waveform(clip), WINDOW, WINDOW) for clip in range(len(side))]
         scores = np.stack([run(one).mean(axis=0) for one in windows])
         assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()

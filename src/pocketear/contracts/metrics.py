@@ -23,19 +23,24 @@ class Alarms(Contract):
 
 
 class Metrics(Contract):
-    """How well the scores of one runner say labels. Shares in [0, 1]; the interval is 95 %.
+    """How well the scores of one runner say labels. Shares in [0, 1]; intervals are 95 %.
 
     bytes: of the model's file or folder; alarms: of the file that ships on Android
+    groups, label_groups: the people or recordings that all clips, or those of a label, come from
     """
 
     bytes: NonNegativeInt
     clips: NonNegativeInt
+    groups: NonNegativeInt
     accuracy: float
     accuracy_low: float
     accuracy_high: float
     macro_f1: float
     recall: dict[str, float]
+    recall_low: dict[str, float]
+    recall_high: dict[str, float]
     precision: dict[str, float]
+    label_groups: dict[str, NonNegativeInt]
     recall_min: float
     calibration_error: float
     alarms: Alarms | None = None

@@ -7,55 +7,45 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Scores
-from pocketear.params import EvaluateParams
-
-_INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
+from pocketear.evaluation.intervals import share_interval
 
 
 def score(
-    index: pd.DataFrame, scores: Scores, labels: tuple[str, ...], p: EvaluateParams, seed: int
+    index: pd.DataFrame, scores: Scores, labels: tuple[str, ...], calibration_bins: int
 ) -> dict[str, Any]:
     """Judge scores. returns: the fields of contracts.metrics.Metrics, but for `bytes`
 
     index: one row a clip, its `label` and its `group`; scores: (clip, label)
-    The interval resamples whole groups, since clips of one recording are not independent.
     """
     from sklearn.metrics import precision_recall_fscore_support  # 3 s
 
     truth = index["label"].map({label: i for i, label in enumerate(labels)}).to_numpy(np.int64)
+    groups = index["group"].to_numpy(object)
     predicted = scores.argmax(axis=1)
     correct = predicted == truth
-    groups = index["group"].to_numpy(object)
-    low, high = group_bootstrap(correct, groups, resamples=p.bootstrap, seed=seed)
+    low, high = share_interval(correct, groups)
     precision, recall, f1, _ = precision_recall_fscore_support(
         truth, predicted, labels=range(len(labels)), zero_division=0.0
     )
+    own = [truth == i for i in range(len(labels))]
+    ends = [share_interval(correct[clips], groups[clips]) for clips in own]
     return {
         "clips": len(truth),
+        "groups": len(set(groups)),
         "accuracy": float(correct.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
         "macro_f1": float(f1.mean()),
         "recall": dict(zip(labels, map(float, recall), strict=True)),
+        "recall_low": dict(zip(labels, (end[0] for end in ends), strict=True)),
+        "recall_high": dict(zip(labels, (end[1] for end in ends), strict=True)),
         "precision": dict(zip(labels, map(float, precision), strict=True)),
+        "label_groups": {
+            label: len(set(groups[clips])) for label, clips in zip(labels, own, strict=True)
+        },
         "recall_min": float(recall.min()),
-        "calibration_error": calibration_error(
-            correct, scores.max(axis=1), bins=p.calibration_bins
-        ),
+        "calibration_error": calibration_error(correct, scores.max(axis=1), bins=calibration_bins),
     }
-
-
-def group_bootstrap(
-    correct: NDArray[np.bool_], groups: NDArray[np.object_], *, resamples: int, seed: int
-) -> tuple[float, float]:
-    """A 95 % percentile interval of accuracy, resampling groups (Field and Welsh 2007)."""
-    _, member = np.unique(groups.astype(str), return_inverse=True)
-    clips = np.bincount(member).astype(float)
-    hits = np.bincount(member, weights=correct)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(clips), np.full(len(clips), 1 / len(clips)), size=resamples)
-    low, high = np.percentile((drawn @ hits) / (drawn @ clips), _INTERVAL)
-    return float(low), float(high)
 
 
 def calibration_error(

@@ -30,6 +30,7 @@ _COSTS = (
     "estimate_ms_per_second",
     "peak_bytes",
 )
+DEMONSTRATION_TAG = "demonstration"  # of a version that has met no real recording
 _LONGEST = 5000  # characters of a description or a tag: MLflow's tables on PostgreSQL hold no more
 
 
@@ -157,6 +158,8 @@ def verdict_tags(candidate: Candidate) -> dict[str, str]:
         "accuracy": with_interval(candidate.shipped_metrics),
         **{name: str(size) for name, size in candidate.sizes().items()},
     }
+    if verdict.demonstration:
+        tags[DEMONSTRATION_TAG] = "rendered sounds only"
     if verdict.reasons:
         tags["reasons"] = _shortened("; ".join(verdict.reasons))
     return tags
@@ -172,7 +175,7 @@ def describe(candidate: Candidate) -> str:
         f"{with_interval(candidate.shipped_metrics)}",
         f"Window: {seconds:g} s of mono sound at {frontend.sample_rate} Hz; {frontend.kind}, "
         f"{params.model.architecture}",
-        f"Verdict: **{verdict.word}**, {_passed(verdict)} gates passed; "
+        f"Verdict: **{verdict.headline}**; {_passed(verdict)} gates passed; "
         f"{model_card.FILE} beside the models lists them",
         "\n".join(f"- {markdown_text(reason)}" for reason in verdict.reasons),
     ]

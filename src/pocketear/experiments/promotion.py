@@ -21,7 +21,7 @@ from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import MetricsReport
 from pocketear.contracts.report_file import read
 from pocketear.experiments import registry
-from pocketear.experiments.candidate import SIZES, cost, with_interval
+from pocketear.experiments.candidate import DEMONSTRATION_TAG, SIZES, cost, with_interval
 from pocketear.experiments.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 from pocketear.params import Params
 
@@ -71,8 +71,9 @@ def compare(params: Params, a: str, b: str) -> Comparison:
 def promote(params: Params, which: str = CHALLENGER) -> Version:
     """Make a version the champion.
 
-    raises: TrackingError if its verdict refused it, or it is worse than the champion on the same
-        clips by more than params.promote.max_drop
+    raises: TrackingError if its verdict refused it, it is a demonstration and params.promote does
+        not allow these, or it is worse than the champion on the same clips by more than
+        params.promote.max_drop
     """
     registry.send_pending()
     name = params.package.name
@@ -80,6 +81,11 @@ def promote(params: Params, which: str = CHALLENGER) -> Version:
     if not version.accepted:
         reasons = version.tags.get("reasons", "its verdict is not known")
         raise TrackingError(f"{_title(version)} was refused, so it is not promoted: {reasons}")
+    if DEMONSTRATION_TAG in version.tags and not params.promote.demonstrations:
+        raise TrackingError(
+            f"{_title(version)} is a demonstration ({version.tags[DEMONSTRATION_TAG]}), so it is "
+            "not promoted; train on recordings, or set promote.demonstrations to true"
+        )
     champion = next(iter(_champions(name)), None)
     if not champion or champion.version != version.version:
         if champion:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from pocketear.base.archive import sha256
 from pocketear.base.tables import markdown_table, markdown_text
-from pocketear.contracts.verdict import Verdict
+from pocketear.contracts.verdict import DEMONSTRATION, Verdict
 from pocketear.evaluation.wording import gate_text
 from pocketear.runtimes.card import ModelCard
 
 FILE = "MODEL_CARD.md"
+_DEMONSTRATION = f"For use {DEMONSTRATION}."
 
 
 def render(card: ModelCard, verdict: Verdict, files: Mapping[str, bytes]) -> str:
@@ -20,9 +21,11 @@ def render(card: ModelCard, verdict: Verdict, files: Mapping[str, bytes]) -> str
     gates = [(text.name, text.limit, text.value) for text in map(gate_text, verdict.gates)]
     parts = [
         f"# {markdown_text(card.name)} {markdown_text(card.version)}",
+        *([f"**{_DEMONSTRATION}**"] if verdict.demonstration else []),
         "Classifies sound on a phone: a waveform in, a score for each label out.",
         markdown_table(("", ""), properties(card)),
-        f"## Verdict: {verdict.word}",
+        f"## Verdict: {verdict.headline}",
+        *(f"- {markdown_text(note)}" for note in verdict.notes),
         *(f"- {markdown_text(reason)}" for reason in verdict.reasons),
         markdown_table(("gate", "limit", "value"), gates),
         "## Made from, and what was made",

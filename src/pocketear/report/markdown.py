@@ -27,7 +27,7 @@ def text(found: Findings, before: Findings | None = None) -> str:
 
 def _verdict(found: Findings, before: Findings | None) -> Iterator[str]:
     package, verdict = found.params.package, found.verdict
-    yield f"### {package.name} {package.version}: {verdict.word if verdict else 'not judged'}"
+    yield f"### {package.name} {package.version}: {verdict.headline if verdict else 'not judged'}"
     yield ""
     yield headline(found)
     if before:

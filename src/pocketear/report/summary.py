@@ -42,8 +42,8 @@ def _gates(root: Path) -> str:
         return "no verdict: the run stopped before the gates; its error is above"
     rows = [("gate", "limit", "value", ""), *gate_rows(verdict.gates, _times(root))]
     failed = f" by {len(verdict.reasons)} of {plural(len(verdict.gates), 'gate')}"
-    lines = [*aligned(rows), "", f"verdict: {verdict.word}{'' if verdict.accepted else failed}"]
-    lines += [f"  {reason}" for reason in verdict.reasons]
+    lines = [*aligned(rows), "", f"verdict: {verdict.headline}{failed if verdict.failed else ''}"]
+    lines += [f"  {reason}" for reason in (*verdict.reasons, *verdict.notes)]
     if changed := outdated(root):
         lines.append(f"this verdict is of an earlier run: {', '.join(changed)} changed since")
     return "\n".join(lines)

@@ -75,7 +75,7 @@ def evaluate(
     tables = []
     for name, path in track(runners.items(), len(runners), "evaluate"):
         scores = clip_scores(open_runner(path), waveforms, window, hop)
-        figures = score(index, scores, labels, params.evaluate, params.seed)
+        figures = score(index, scores, labels, params.evaluate.calibration_bins)
         metrics[name] = Metrics(bytes=size_of(path), **figures)
         tables.append(predictions(index, scores, labels).assign(runner=name))
     return metrics, pd.concat(tables, ignore_index=True)

@@ -1,11 +1,10 @@
 """split: the usable clips -> the same with a column `split`; no group on two sides.
 
-By fold: the dataset's own test fold is the test side. By group: whole groups, stratified by label,
-seeded. Validation is cut from the rest by whole groups either way, so nothing is ever chosen on
-the test side. Source: scikit-learn's StratifiedGroupKFold; the ESC-50 README on its folds.
+By fold: the dataset's own test fold is the test side. By group: whole groups, every label in
+proportion, seeded. Validation is cut from the rest by whole groups either way, so nothing is ever
+chosen on the test side. Source: the ESC-50 README on its folds.
 """
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pocketear.base import process
-from pocketear.base.errors import DataError
+from pocketear.base.errors import DataError, shown
 from pocketear.data.clips import SPLITS, read_clips, write_clips
+from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds
 from pocketear.params import SplitParams, load_params
 
 
@@ -25,9 +25,16 @@ def assign(table: pd.DataFrame, params: SplitParams, seed: int) -> pd.DataFrame:
     """
     test = by_fold(table, params.test_fold) if params.by == "fold" else None
     if test is None:
-        test = draw_groups(table, params.test_share, seed)
+        hold_groups(table)
+        folds = possible_folds(table, params.folds)
+        if params.test_fold > folds:
+            raise DataError(
+                f"split.test_fold {params.test_fold} is not in the dataset; by group it divides "
+                f"into {folds} folds (split.test_share, and the label with the fewest groups)"
+            )
+        test = np.asarray(folds_by_group(table, folds, seed) == params.test_fold)
     rest = table[~test]
-    val = draw_groups(rest, params.val_share, seed)
+    val = draw_val(rest, params.val_share, seed)
     sides = pd.Series("train", index=table.index, dtype="str").mask(test, "test")
     sides.loc[rest.index[val]] = "val"
     out = table.assign(split=sides)
@@ -44,22 +51,24 @@ def by_fold(table: pd.DataFrame, fold: int) -> NDArray[np.bool_]:
     return np.asarray(table["fold"] == fold)
 
 
-def draw_groups(table: pd.DataFrame, share: float, seed: int) -> NDArray[np.bool_]:
-    """Draw whole groups of about `share` of the clips, with every label in proportion."""
-    from sklearn.model_selection import StratifiedGroupKFold  # 3 s to import
+def hold_groups(table: pd.DataFrame) -> None:
+    """Each label needs a group on each side.
 
-    folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
-    drawn = np.zeros(len(table), bool)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a label with few groups: `check` judges
-        try:
-            _, rows = next(folds.split(table, table["label"], table["group"]))
-        except ValueError as error:
-            raise DataError(
-                f"too few clips or groups to split ({error}); add recordings"
-            ) from error
-    drawn[rows] = True
-    return drawn
+    raises: DataError naming the labels with fewer groups than sides
+    """
+    groups = groups_by_label(table)
+    few = [f"{shown(str(label))} ({count})" for label, count in groups.items() if count < 3]
+    if few:
+        raise DataError(
+            f"label {', '.join(few)} comes from fewer than three groups, one for each of "
+            f"{', '.join(SPLITS)}; add recordings of other people or places, or correct the groups"
+        )
+
+
+def draw_val(rest: pd.DataFrame, share: float, seed: int) -> NDArray[np.bool_]:
+    """Draw whole groups of about `share` of the clips that are not tested."""
+    folds = max(2, possible_folds(rest, round(1 / share)))
+    return np.asarray(folds_by_group(rest, folds, seed) == 1)
 
 
 def check(table: pd.DataFrame) -> None:
@@ -76,7 +85,7 @@ def check(table: pd.DataFrame) -> None:
         if lacking:
             raise DataError(
                 f"label {', '.join(lacking)} has no clip on the {side} side: too few groups; "
-                "add recordings of other people or places, or give groups of their own"
+                "add recordings of other people or places, or correct the groups"
             )
 
 
@@ -85,8 +94,12 @@ def main(valid: Path, out: Path) -> None:
     params = load_params()
     table = assign(read_clips(valid), params.split, params.seed)
     write_clips(table, out)
-    counts = table["split"].value_counts()
-    print("split: " + ", ".join(f"{counts[side]} {side}" for side in SPLITS))
+    sides = table.groupby("split")
+    counts = ", ".join(
+        f"{len(sides.get_group(side))} {side} ({sides.get_group(side)['group'].nunique()} groups)"
+        for side in SPLITS
+    )
+    print(f"split: {counts}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,215 @@
+"""fitting: waveforms and labels -> a fitted network.
+
+Augmentation works on waveforms, and its result goes through the model's own front-end; only
+the network behind it is fitted, so no gradient is taken through the front-end. Clips come from the
+memory-mapped store as they are needed, drawn in one thread beside the training. A batch depends on
+seed, epoch and number alone: two runs on one kind of processor give the same bytes.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pocketear.base.arrays import FeatureBatch, Scores, Waveform
+from pocketear.base.errors import DataError, ParamsError
+from pocketear.base.parallel import in_threads
+from pocketear.data.store import Store
+from pocketear.data.windows import cut_windows
+from pocketear.params import AugmentParams, TrainParams
+from pocketear.training import augment
+from pocketear.training.distribution import Update, updater
+
+_THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
+_WARM_UP = 0.05  # share of the updates in which the learning rate rises
+_MOMENTUM = 0.9
+_LEAST_SCORE = 1e-7  # Keras's own floor below the logarithm in its loss
+_AT_ONCE = 256  # windows in one call where nothing is trained
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The clips on one side of the split."""
+
+    store: Store
+    rows: NDArray[np.int64]  # (clip,) of the store
+    targets: Scores  # (clip, label), a single 1 in each row
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def waveform(self, clip: int) -> Waveform:
+        """(sample,) of clip number `clip` of this side"""
+        return self.store.waveform(int(self.rows[clip]))
+
+
+def side_of(store: Store, sides: pd.Series, side: str, labels: tuple[str, ...]) -> Side:
+    """The clips on one side. sides: (clip of the store,) the side of each
+
+    raises: DataError if there is none
+    """
+    rows = np.flatnonzero(sides == side)
+    if not len(rows):
+        raise DataError(f"no clip is on the {side} side; `dvc repro split` makes it anew")
+    number = [labels.index(label) for label in store.index["label"].iloc[rows]]
+    return Side(store, rows, np.eye(len(labels), dtype=np.float32)[number])
+
+
+@dataclass(frozen=True)
+class TrainingSide:
+    """The training side, and by what its batches are drawn, besides epoch and number."""
+
+    clips: Side
+    changes: AugmentParams
+    seed: int
+
+
+def make_repeatable(seed: int) -> None:
+    """Seed all that is random, refuse what is not deterministic; before TensorFlow computes."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
+    tf.config.experimental.enable_op_determinism()
+    start_afresh(seed)
+
+
+def start_afresh(seed: int) -> None:
+    """Seed, and forget earlier models: the next one is as the first of a process."""
+    import keras
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+
+
+def fit(
+    whole: Any, train: TrainingSide, val: Side, params: TrainParams, on_epoch: OnEpoch
+) -> pd.DataFrame:
+    """Fit the network of `whole`, a model made by model.build, in place.
+
+    Where the validation loss has not fallen for `params.patience` epochs, it stops and goes back to
+    the best of them; at the end of the schedule it keeps the last weights.
+    returns: one row an epoch, as `on_epoch` gets it
+    raises: ParamsError if the loss is no longer a number
+    """
+    extractor, network = _in_two(whole)
+    steps = math.ceil(len(train.clips) / params.batch_size)
+    strategy = whole.distribute_strategy  # in whose scope it was built
+    with strategy.scope():
+        network.compile(
+            optimizer=_optimizer(params, steps * params.epochs),
+            loss="categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    update = updater(network, strategy)
+    val_features = _val_features(extractor, val, whole.input_shape[1])
+    rows: list[dict[str, float]] = []
+    best, best_epoch, best_weights = math.inf, 0, network.get_weights()
+    with closing(_batches(extractor, train, steps, params.epochs)) as batches:
+        for epoch in range(1, params.epochs + 1):
+            row = _one_epoch(update, islice(batches, steps))
+            row["learning_rate"] = float(network.optimizer.learning_rate)
+            row |= _judge(network, val_features, val.targets)
+            if not math.isfinite(row["loss"] + row["val_loss"]):
+                raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
+            rows.append(row)
+            on_epoch(epoch, row)
+            if row["val_loss"] < best:
+                best, best_epoch, best_weights = row["val_loss"], epoch, network.get_weights()
+            elif epoch - best_epoch >= params.patience:
+                network.set_weights(best_weights)
+                break
+    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="epoch"))
+
+
+def _in_two(whole: Any) -> tuple[Any, Any]:
+    """Waveform -> normalised features, and the network behind it; both share `whole`'s weights."""
+    import keras
+
+    features = whole.get_layer("normalise").output
+    return keras.Model(whole.input, features), keras.Model(features, whole.output)
+
+
+def _optimizer(params: TrainParams, steps: int) -> Any:
+    import keras
+
+    rise = round(steps * _WARM_UP)
+    rate = keras.optimizers.schedules.CosineDecay(
+        params.learning_rate / 100,
+        steps - rise,
+        warmup_target=params.learning_rate,
+        warmup_steps=rise,
+    )
+    optimizer = keras.optimizers.SGD(
+        rate, momentum=_MOMENTUM, nesterov=True, weight_decay=params.weight_decay
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def _val_features(extractor: Any, clips: Side, length: int) -> list[FeatureBatch]:
+    """The windows of each clip, side by side, through the front-end."""
+    return [
+        extractor.predict_on_batch(cut_windows(clips.waveform(clip), length, length))
+        for clip in range(len(clips))
+    ]
+
+
+def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -> dict[str, float]:
+    """Update the network. returns: loss and accuracy over the epoch"""
+    figures, sizes = [], []
+    for features, targets in batches:
+        figures.append(update(features, targets))
+        sizes.append(len(targets))
+    loss, accuracy = np.average(figures, axis=0, weights=sizes)
+    return {"loss": float(loss), "accuracy": float(accuracy)}
+
+
+def _judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str, float]:
+    """Loss and accuracy of clips, whose scores are the mean of their windows' scores."""
+    windows = network.predict(np.concatenate(clips), batch_size=_AT_ONCE, verbose=0)
+    ends = np.cumsum([len(clip) for clip in clips])[:-1]
+    scores = np.stack([clip.mean(axis=0) for clip in np.split(windows, ends)])
+    of_truth = np.maximum((scores * targets).sum(axis=1), _LEAST_SCORE)
+    right = scores.argmax(axis=1) == targets.argmax(axis=1)
+    return {"val_loss": float(-np.log(of_truth).mean()), "val_accuracy": float(right.mean())}
+
+
+def _batches(
+    extractor: Any, train: TrainingSide, steps: int, epochs: int
+) -> Generator[tuple[FeatureBatch, Scores]]:
+    """Every batch of every epoch, in order, drawn ahead in one thread. steps: batches an epoch"""
+    clips, seed, length = train.clips, train.seed, extractor.input_shape[1]
+
+    def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:
+        epoch, step = turn
+        order = np.random.default_rng([seed, epoch]).permutation(len(clips))
+        chosen = np.array_split(order, steps)[step]
+        rng = np.random.default_rng([seed, epoch, step])
+        windows, targets = augment.draw_batch(clips, chosen, train.changes, length, rng)
+        return extractor.predict_on_batch(windows), targets
+
+    turns = [(epoch, step) for epoch in range(epochs) for step in range(steps)]
+    yield from in_threads(draw, turns, workers=1)
+
+
+def print_epoch(epochs: int, prefix: str = "") -> OnEpoch:
+    """A line on standard error after each epoch. prefix: what it starts with"""
+    began = time.monotonic()
+
+    def line(epoch: int, row: dict[str, float]) -> None:
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in row.items())
+        seconds = time.monotonic() - began
+        text = f"{prefix}epoch {epoch}/{epochs}  {figures}  {seconds:.0f} s"
+        print(text, file=sys.stderr, flush=True)
+
+    return line
