@@ -71,6 +71,8 @@ def promote_challenger(root: Path) -> State[None]:
     """Make the new version the champion; the state says why if it is refused."""
     try:
         version = promotion.promote(load_params(root / "params.yaml"))
+    except DemonstrationError as error:  # nothing is wrong: there is nothing to ship yet
+        return Completed(message=f"not promoted: {error}")
     except PocketearError as error:
         return Failed(message=f"not promoted: {error}")
     return Completed(message=f"{version.name} version {version.version} is the champion")

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pocketear.apps.default_model import shipped_model
+from pocketear.apps.limits import print_limits
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import from_int16, stream_waveform
@@ -53,6 +54,7 @@ def counted(blocks: Iterator[Waveform], count: list[int]) -> Iterator[Waveform]:
 def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
     """Print each event: JSON lines, or a table; of a live stream also when one begins."""
     model = open_model(model_path or shipped_model())
+    print_limits(model.card)
     live = file == "-"
     if not live and Path(file).is_dir():
         raise ClipError(f"{file}: is a folder; give one file")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pocketear.apps.default_model import shipped_model
+from pocketear.apps.limits import print_limits
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
 from pocketear.data.audio import stream_waveform
@@ -106,6 +107,7 @@ def segments(
 def run(files: list[Path], model_path: Path | None, *, as_json: bool) -> bool:
     """Predict every file that can be read and print it. returns: whether all could be"""
     model = open_model(model_path or shipped_model())
+    print_limits(model.card)
     if as_json:
         found = [_attempt(path, model) for path in files]
         entries = [asdict(one) if isinstance(one, Prediction) else one for one in found]

@@ -63,6 +63,10 @@ class TrackingError(PocketearError):
     """MLflow, its store or its registry refused."""
 
 
+class DemonstrationError(TrackingError):
+    """A model of rendered sounds that was to be promoted."""
+
+
 class PackagingError(PocketearError):
     """A package could not be built, or its verdict was refused."""
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pandas as pd
 
 from pocketear.base.archive import check_name, read_zip
-from pocketear.base.errors import DataError, TrackingError
+from pocketear.base.errors import DataError, DemonstrationError, TrackingError
 from pocketear.base.files import replacing
 from pocketear.base.tables import markdown_table
 from pocketear.contracts.latency import LatencyReport
@@ -71,8 +71,8 @@ def compare(params: Params, a: str, b: str) -> Comparison:
 def promote(params: Params, which: str = CHALLENGER) -> Version:
     """Make a version the champion.
 
-    raises: TrackingError if its verdict refused it, it is a demonstration and params.promote does
-        not allow these, or it is worse than the champion on the same clips by more than
+    raises: DemonstrationError if it is one and params.promote does not allow these; TrackingError if
+        its verdict refused it, or it is worse than the champion on the same clips by more than
         params.promote.max_drop
     """
     registry.send_pending()
@@ -82,7 +82,7 @@ def promote(params: Params, which: str = CHALLENGER) -> Version:
         reasons = version.tags.get("reasons", "its verdict is not known")
         raise TrackingError(f"{_title(version)} was refused, so it is not promoted: {reasons}")
     if DEMONSTRATION_TAG in version.tags and not params.promote.demonstrations:
-        raise TrackingError(
+        raise DemonstrationError(
             f"{_title(version)} is a demonstration ({version.tags[DEMONSTRATION_TAG]}), so it is "
             "not promoted; train on recordings, or set promote.demonstrations to true"
         )

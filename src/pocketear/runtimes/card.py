@@ -78,6 +78,7 @@ class ModelCard:
     """Everything that an app must know of a model file. sample_rate in Hz, lengths in samples.
 
     made_from: what was hashed -> SHA-256, of whatever the model is a function of
+    rendered: whether it was trained on sounds made by a recipe, and none was recorded
     raises: ValueError naming the first rule broken
     """
 
@@ -91,6 +92,7 @@ class ModelCard:
     listener: ListenerSettings
     frontend: Mapping[str, Any] = field(default_factory=dict)
     made_from: Mapping[str, str] = field(default_factory=dict)
+    rendered: bool = False
 
     def __post_init__(self) -> None:
         sounding = set(self.labels) - set(self.listener.background)
@@ -152,6 +154,7 @@ def card_for(
             listener=settings_from(listener),
             frontend=params.frontend.model_dump(mode="json"),
             made_from={**(made_from or {}), "params": hashlib.sha256(values.encode()).hexdigest()},
+            rendered=params.data.rendered,
         )
     except ValueError as error:
         raise RunnerError(f"model card: {error}; run `dvc repro`") from error
@@ -344,6 +347,7 @@ def _card(data: Mapping[str, Any]) -> ModelCard:
         listener=_settings(data["listener"]),
         frontend=dict(data["frontend"]),
         made_from={name: str(digest) for name, digest in data["made_from"].items()},
+        rendered=data.get("rendered", False) is True,
     )
 
 

@@ -105,7 +105,7 @@ def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
 
 def _key(store: Store, params: Params, folds: int) -> str:
     """What the scores are a function of."""
-    index = store.index[["sha256", "start", "end", "label", "group"]].to_csv(index=False)
+    index = store.index[["sha256", "samples", "label", "group"]].to_csv(index=False)
     sections = params.model_dump(mode="json", include={"seed", "frontend", "augment", "model"})
     sections |= {"train": params.train.model_dump(mode="json"), "folds": folds}
     sections["normalisation"] = store.normalisation.model_dump(mode="json")

@@ -61,8 +61,9 @@ def aar_metadata() -> str:
     )
 
 
-def pom(p: PackageParams) -> str:
-    """The POM: what an app gets besides."""
+def pom(p: PackageParams, verdict: Verdict) -> str:
+    """The POM: what an app gets besides, and whether it is a demonstration."""
+    description = f"Verdict: {verdict.headline}"
     dependencies = "".join(
         f"    <dependency>\n      <groupId>{group}</groupId>\n"
         f"      <artifactId>{artifact}</artifactId>\n      <version>{version}</version>\n"
@@ -75,6 +76,7 @@ def pom(p: PackageParams) -> str:
         "  <modelVersion>4.0.0</modelVersion>\n"
         f"  <groupId>{p.android_group}</groupId>\n  <artifactId>{artifact_id(p)}</artifactId>\n"
         f"  <version>{p.version}</version>\n  <packaging>aar</packaging>\n"
+        f"  <description>{escape(description)}</description>\n"
         f"  <licenses>\n    <license>\n      <name>{escape(p.licence)}</name>\n"
         "    </license>\n  </licenses>\n"
         f"  <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
@@ -97,14 +99,16 @@ def artifact_id(p: PackageParams) -> str:
     return p.name.replace("_", "-")
 
 
-def maven_layout(aar: bytes, sources: bytes, p: PackageParams) -> dict[str, bytes]:
+def maven_layout(
+    aar: bytes, sources: bytes, p: PackageParams, verdict: Verdict
+) -> dict[str, bytes]:
     """The files of a Maven repository that holds this one version, with their checksums."""
     folder = f"{p.android_group.replace('.', '/')}/{artifact_id(p)}"
     stem = f"{folder}/{p.version}/{artifact_id(p)}-{p.version}"
     files = {
         f"{stem}.aar": aar,
         f"{stem}-sources.jar": sources,
-        f"{stem}.pom": pom(p).encode(),
+        f"{stem}.pom": pom(p, verdict).encode(),
         f"{folder}/maven-metadata.xml": versions(p).encode(),
     }
     checksums = {
@@ -126,7 +130,7 @@ def package(
     aar = zipped(content, stored={"classes.jar", f"{_ASSETS}/{p.name}.tflite"})
     kept = zipped(read_folder(sources / "src/main/kotlin"))
     text = render(card, verdict, {f"{p.name}.tflite": tflite})
-    files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p).items()}
+    files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p, verdict).items()}
     files |= {f"{artifact_id(p)}-{p.version}.aar": aar, FILE: text.encode()}
     purl = f"pkg:maven/{p.android_group}/{artifact_id(p)}@{p.version}?type=aar"
     return files | {sbom.FILE: sbom.render(purl, card, content, needed(), p)}
