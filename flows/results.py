@@ -7,7 +7,7 @@ from prefect import State, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from pocketear.base.errors import DataError, PocketearError
+from pocketear.base.errors import DataError, DemonstrationError, PocketearError
 from pocketear.base.tables import markdown_text
 from pocketear.contracts.report_file import read_if_made
 from pocketear.contracts.verdict import Gate, Verdict

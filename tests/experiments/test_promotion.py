@@ -66,6 +66,19 @@ def test_a_refused_version_is_not_promoted(tracked):
     assert aliases() == {"1": ("challenger",)}
 
 
+def test_a_demonstration_is_promoted_only_if_asked_for(tracked):
+    write_judged(tracked, weights=b"one", truth=TRUTH, predicted=TRUTH, accepted=True)
+    path = Path("reports/verdict.json")
+    path.write_text(path.read_text().replace('"demonstration": false', '"demonstration": true'))
+    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    with pytest.raises(TrackingError, match="is a demonstration .* train on recordings, or set"):
+        promotion.promote(load_params())
+    params = load_params()
+    asked = params.promote.model_copy(update={"demonstrations": True})
+    promotion.promote(params.model_copy(update={"promote": asked}))
+    assert aliases() == {"1": ("challenger", "champion")}
+
+
 def test_a_drop_beyond_the_limit_on_the_same_clips_is_refused(tracked):
     params = load_params()
     add_version(tracked, b"good")

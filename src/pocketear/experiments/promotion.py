@@ -71,9 +71,9 @@ def compare(params: Params, a: str, b: str) -> Comparison:
 def promote(params: Params, which: str = CHALLENGER) -> Version:
     """Make a version the champion.
 
-    raises: DemonstrationError if it is one and params.promote does not allow these; TrackingError if
-        its verdict refused it, or it is worse than the champion on the same clips by more than
-        params.promote.max_drop
+    raises: DemonstrationError if it is one and params.promote does not allow these;
+        TrackingError if its verdict refused it, or it is worse than the champion on the same clips
+        by more than params.promote.max_drop
     """
     registry.send_pending()
     name = params.package.name
