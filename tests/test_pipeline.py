@@ -39,7 +39,7 @@ RERUNS = {
     "apps/predict.py": set(),
     "apps/demo/server.py": set(),
     "data/audio.py": {"ingest", "featurize", "train", "export_litert", "evaluate", "parity"}
-    | {"report", "register", "crossvalidate"},
+    | {"report", "register", "crossvalidate", "robustness"},
     "data/synthesis/voices.py": {"ingest"},
     "data/data_docs.css": {"validate"},
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
@@ -51,6 +51,7 @@ RERUNS = {
     "runtimes/coreml_ops.py": {"export_coreml", "evaluate", "parity"},
     "contracts/verdict.py": {"gate", "report", "register", "package_android", "package_ios"},
     "listening/listener.py": {"export_litert", "evaluate"},
+    "evaluation/conditions.py": {"robustness"},
     "evaluation/metrics.py": {"crossvalidate", "evaluate", "report", "register"},
     "data/folds.py": {"split", "crossvalidate"},
     "phone/classes.yaml": {"latency"},

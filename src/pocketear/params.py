@@ -144,6 +144,12 @@ class AugmentParams(Section):
     mix_share: Share
     speed: Annotated[float, Field(ge=0.0, lt=1.0)]
     gain_db: NonNegativeFloat
+    quiet_share: Share
+    quiet_db: NonNegativeFloat
+    band_share: Share
+    band: Annotated[float, Field(gt=0.0, le=0.5)]
+    noise_share: Share
+    noise_db: float
     response_db: NonNegativeFloat
     shift: bool
 
@@ -230,6 +236,7 @@ class GateParams(Section):
     max_label_drop: Share
     max_calibration_error: Share
     max_miss_rate: Share
+    robust: dict[str, Share]
     max_false_alarms_per_hour: PositiveFloat
     max_front_end_error: PositiveFloat
     max_fp32_error: PositiveFloat

@@ -71,7 +71,7 @@ def test_a_demonstration_is_promoted_only_if_asked_for(tracked):
     path = Path("reports/verdict.json")
     path.write_text(path.read_text().replace('"demonstration": false', '"demonstration": true'))
     registry.register(Candidate(Path("models"), Path("reports"), load_params()))
-    with pytest.raises(TrackingError, match="is a demonstration .* train on recordings, or set"):
+    with pytest.raises(TrackingError, match=r"is a demonstration .* train on recordings, or set"):
         promotion.promote(load_params())
     params = load_params()
     asked = params.promote.model_copy(update={"demonstrations": True})

@@ -13,13 +13,19 @@ from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, Tim
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.parity import ParityCell, ParityReport
 from pocketear.contracts.report_file import read, write
+from pocketear.contracts.robustness import Robustness, RobustnessReport
 from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.evaluation.conditions import CONDITIONS
 from pocketear.params import GateParams, load_params
 from pocketear.stages import gate
 
 SHIPPED = "litert_int8"
 numbers = st.floats(-10, 10, allow_nan=False)
 NO_FOLDS = GroupFolds(folds=0, why="enough groups", metrics=None)
+ROBUST = {
+    name: Robustness(clips=40, accuracy=0.8, recall={"cry": 0.9, "laugh": 0.7})
+    for name in CONDITIONS
+}
 OP = "CONV_2D conv_2, 31 % of the instructions"
 ABSENT = "qemu-aarch64 is not on the PATH"
 
@@ -148,6 +154,18 @@ def test_all_folds_together_are_judged_where_there_are_some(limits: GateParams) 
     assert [one.name for one in refused] == ["crossvalidated.accuracy_low"]
 
 
+def test_a_label_lost_in_noise_is_refused_by_name(limits: GateParams) -> None:
+    assert all(one.passed for one in gate.robust_gates(RobustnessReport(ROBUST), limits))
+    lost = Robustness(clips=40, accuracy=0.5, recall={"cry": 0.9, "laugh": 0.1})
+    report = RobustnessReport({**ROBUST, "noise_10": lost, "noise_0": lost})
+    refused = [one for one in gate.robust_gates(report, limits) if not one.passed]
+    assert [one.name for one in refused] == ["robust.noise_10.recall_min"]  # noise_0: limit 0
+    assert "label laugh" in refused[0].reason
+    assert all(
+        "not measured" in one.reason for one in gate.robust_gates(RobustnessReport({}), limits)
+    )
+
+
 def test_rendered_sounds_and_few_groups_are_in_the_verdict() -> None:
     report = MetricsReport({SHIPPED: metrics(label_groups={"cry": 20, "laugh": 2})})
     notes = gate.notes(report, SHIPPED, NO_FOLDS)
@@ -256,15 +274,24 @@ def test_only_the_figures_that_a_cell_names_are_judged(limits: GateParams) -> No
     assert "no such tensor" in gates[1].reason
 
 
-REPORTS = ("metrics.json", "folds.json", "parity.json", "latency.json", "verdict.json")
+REPORTS = (
+    "metrics.json", "folds/folds.json", "robustness.json", "parity.json", "latency.json",
+)  # fmt: skip
 
 
 def write_reports(scores: Metrics) -> None:
     """What `gate` reads, of a model whose Android file has these metrics."""
     shipped = scores.model_copy(update={"alarms": alarms()})
     runners = {"keras": metrics(), SHIPPED: shipped, "coreml_fp16": metrics()}
-    written = (MetricsReport(runners), NO_FOLDS, ParityReport(windows=(), entries=()), latency(1))
-    for name, report in zip(REPORTS, written, strict=False):
+    written = (
+        MetricsReport(runners),
+        NO_FOLDS,
+        RobustnessReport(ROBUST),
+        ParityReport(windows=(), entries=()),
+        latency(1),
+    )
+    for name, report in zip(REPORTS, written, strict=True):
+        Path(name).parent.mkdir(exist_ok=True)
         write(report, Path(name))
 
 
@@ -272,18 +299,18 @@ def test_a_verdict_is_written_whether_it_accepts_or_not(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_reports(metrics())
-    gate.main(*map(Path, REPORTS))
+    gate.main(Path(), Path("verdict.json"))
     accepted = read(Path("verdict.json"), Verdict)
-    assert accepted.accepted and len(accepted.gates) == 22
+    assert accepted.accepted and len(accepted.gates) == 31
     printed = capsys.readouterr().out
     assert printed.startswith("gate: accepted, as a demonstration: rendered sounds only")
-    assert "22 of 22 gates passed\ngate: stands on 40 clips of 40 groups" in printed
+    assert "31 of 31 gates passed\ngate: stands on 40 clips of 40 groups" in printed
     write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
-    gate.main(*map(Path, REPORTS))
+    gate.main(Path(), Path("verdict.json"))
     assert not read(Path("verdict.json"), Verdict).accepted
-    assert "; 20 of 22 gates passed" in capsys.readouterr().out
+    assert "; 29 of 31 gates passed" in capsys.readouterr().out
 
 
 def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:
     with pytest.raises(DataError, match=r"metrics.json: not found; `dvc repro` makes it"):
-        gate.main(*map(Path, REPORTS))
+        gate.main(Path(), Path("verdict.json"))

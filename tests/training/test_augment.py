@@ -12,8 +12,13 @@ from pocketear.params import AugmentParams
 from pocketear.training import augment
 
 LENGTH = 4_000
-PLAIN = AugmentParams(mix_share=0.0, speed=0.0, gain_db=0.0, response_db=0.0, shift=False)
-WILD = AugmentParams(mix_share=1.0, speed=0.15, gain_db=6.0, response_db=3.0, shift=True)
+PLAIN = AugmentParams(
+    mix_share=0.0, speed=0.0, gain_db=0.0, quiet_share=0.0, quiet_db=30.0, band_share=0.0,
+    band=0.2, noise_share=0.0, noise_db=0.0, response_db=0.0, shift=False,
+)  # fmt: skip
+WILD = PLAIN.model_copy(
+    update={"mix_share": 1.0, "speed": 0.15, "gain_db": 6.0, "response_db": 3.0, "shift": True}
+)
 
 
 def noise(seed: int, level: float = 0.1, length: int = LENGTH) -> np.ndarray:
@@ -165,3 +170,43 @@ def test_a_batch_of_silence_has_no_nan() -> None:
     windows, shares = augment.draw_batch(training, np.array([0, 1]), WILD, LENGTH, rng)
     assert not windows.any()
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+
+
+def shares(window: np.ndarray, edge: float) -> float:
+    """Share of the power above `edge`, in cycles a sample."""
+    power = np.abs(np.fft.rfft(window)) ** 2
+    return float(power[np.fft.rfftfreq(len(window)) > edge].sum() / power.sum())
+
+
+def test_a_narrow_band_leaves_nothing_above_a_frequency_that_moves() -> None:
+    params = PLAIN.model_copy(update={"band_share": 1.0})
+    rng = np.random.default_rng(3)
+    windows = [augment.draw_window(noise(i), LENGTH, params, rng) for i in range(40)]
+    edges = [np.flatnonzero(np.abs(np.fft.rfft(w)) > 1e-3).max() / LENGTH for w in windows]
+    assert 0.2 <= min(edges) < 0.25 and 0.45 < max(edges) <= 0.5
+    assert all(shares(window, 0.19) > 0.05 for window in windows)
+
+
+@given(slope=st.floats(0, 2), seed=st.integers(0, 9))
+def test_noise_has_the_colour_asked_for(slope: float, seed: int) -> None:
+    made = augment.coloured_noise(1 << 14, slope, np.random.default_rng(seed))
+    power = np.abs(np.fft.rfft(made)) ** 2
+    frequency = np.arange(len(power))
+    inside = slice(10, len(power) // 2)
+    fitted = np.polyfit(np.log(frequency[inside]), np.log(power[inside]), 1)[0]
+    assert fitted == pytest.approx(-slope, abs=0.05)
+    assert np.sqrt(np.mean(made**2)) == pytest.approx(1, rel=1e-3)
+
+
+def test_noise_and_quiet_keep_to_their_limits() -> None:
+    params = PLAIN.model_copy(update={"noise_share": 1.0, "noise_db": 10.0})
+    rng = np.random.default_rng(4)
+    for i in range(20):
+        added = augment.add_noise(noise(i), params, rng) - noise(i)
+        ratio = 20 * np.log10(augment.level(noise(i)) / augment.level(added))
+        assert 9.9 <= ratio <= 40.1
+    quiet = PLAIN.model_copy(update={"quiet_share": 1.0, "quiet_db": 30.0})
+    found = [augment.level(augment.draw_window(noise(1), LENGTH, quiet, rng)) for _ in range(50)]
+    losses = 20 * np.log10(np.array(found) / augment.level(noise(1)))
+    assert losses.min() > -31 and losses.max() < 1
+    assert np.ptp(losses) > 20

@@ -14,6 +14,7 @@ from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import KERAS, shipped_runners
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import read, write
+from pocketear.contracts.robustness import RobustnessReport
 from pocketear.contracts.verdict import Gate, Verdict
 from pocketear.params import GateParams, load_params
 
@@ -97,6 +98,17 @@ def accuracy_gates(
         label = max(drops, key=lambda label: _number(drops[label]))
         limit = p.max_label_drop
         yield at_most(f"{name}.recall_drop", limit, drops[label], why=f"label {label}")
+
+
+def robust_gates(found: RobustnessReport, p: GateParams) -> Iterator[Gate]:
+    """Recall of the worst label on changed test clips; a limit of 0 asks for nothing."""
+    for condition, limit in p.robust.items():
+        if limit:
+            own = found.get(condition)
+            recall = own.recall if own else {}
+            worst = min(recall, key=lambda label: recall[label], default="")
+            name, value = f"robust.{condition}", recall.get(worst)
+            yield at_least(f"{name}.recall_min", limit, value, why=f"label {worst}")
 
 
 def alarm_gates(metrics: MetricsReport, name: str, p: GateParams) -> Iterator[Gate]:
@@ -213,16 +225,18 @@ def _drop(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else before - after
 
 
-def main(metrics: Path, folds: Path, parity: Path, latency: Path, verdict: Path) -> None:
+def main(reports: Path, verdict: Path) -> None:
     """Hold every figure against its limit."""
     params = load_params()
-    shipped, figures = shipped_runners(params.export), read(metrics, MetricsReport)
-    crossvalidated = read(folds, GroupFolds)
+    shipped = shipped_runners(params.export)
+    figures = read(reports / "metrics.json", MetricsReport)
+    crossvalidated = read(reports / "folds" / "folds.json", GroupFolds)
     gates = [
         *accuracy_gates(figures, shipped, crossvalidated, params.gate),
+        *robust_gates(read(reports / "robustness.json", RobustnessReport), params.gate),
         *alarm_gates(figures, shipped[0], params.gate),
-        *parity_gates(read(parity, ParityReport), params.gate),
-        *latency_gates(read(latency, LatencyReport), params.gate),
+        *parity_gates(read(reports / "parity.json", ParityReport), params.gate),
+        *latency_gates(read(reports / "latency.json", LatencyReport), params.gate),
     ]
     found = judge(
         gates,

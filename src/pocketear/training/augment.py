@@ -15,6 +15,7 @@ from pocketear.params import AugmentParams
 
 _SILENCE = 1e-5  # RMS, -100 dB re full scale: below it a window has no level to speak of
 _MOST_BOOST = 30.0  # times that mixing raises the quieter of two windows: beyond is noise
+_NOISE_RANGE_DB = 30.0  # above the least distance of noise: from there on it is hardly audible
 _OCTAVES = 7  # below half the sample rate, in which a drawn microphone has a response of its own
 
 
@@ -46,18 +47,41 @@ def cut(waveform: Waveform, start: float, length: int, speed: float = 1.0) -> Wa
     return np.asarray(np.interp(at, place, piece, right=0.0), np.float32)
 
 
-def colour(window: Waveform, response_db: float, rng: np.random.Generator) -> Waveform:
-    """Filter `window` by a room and microphone drawn at random.
+def colour(
+    window: Waveform, response_db: float, rng: np.random.Generator, cutoff: float = 0.5
+) -> Waveform:
+    """Filter `window` by a room and microphone drawn at random, and by a narrow channel.
 
     response_db: standard deviation of their gain at each octave; between octaves it is a straight
         line over the logarithm of the frequency. The phase stays.
+    cutoff: cycles a sample, up to 0.5; nothing is left above it, as after a resampler or a codec
     returns: (sample,) float32
     """
     gain_db = np.interp(
         _octaves(len(window)), range(_OCTAVES + 1), rng.normal(0, response_db, _OCTAVES + 1)
     )
-    coloured = np.fft.irfft(np.fft.rfft(window) * 10 ** (gain_db / 20), len(window))
-    return np.asarray(coloured, np.float32)
+    spectrum = np.fft.rfft(window) * 10 ** (gain_db / 20)
+    spectrum[int(2 * cutoff * (len(spectrum) - 1)) + 1 :] = 0
+    return np.asarray(np.fft.irfft(spectrum, len(window)), np.float32)
+
+
+def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Waveform:
+    """Noise of RMS 1 whose power falls as frequency ** -slope: 0 white, 1 pink, 2 brown.
+
+    returns: (length,) float32
+    """
+    size = length // 2 + 1
+    frequency = np.maximum(1, np.arange(size)) / size
+    spectrum = frequency ** (-slope / 2) * np.exp(2j * np.pi * rng.random(size))
+    noise = np.fft.irfft(spectrum, length)
+    return np.asarray(noise / np.sqrt(np.mean(noise**2)), np.float32)
+
+
+def add_noise(window: Waveform, params: AugmentParams, rng: np.random.Generator) -> Waveform:
+    """`window` with noise of a random colour, `params.noise_db` or more below it."""
+    ratio_db = rng.uniform(params.noise_db, params.noise_db + _NOISE_RANGE_DB)
+    noise = coloured_noise(len(window), rng.uniform(0, 2), rng)
+    return np.asarray(window + level(window) * 10 ** (-ratio_db / 20) * noise, np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -71,13 +95,19 @@ def _octaves(samples: int) -> NDArray[np.float64]:
 def draw_window(
     waveform: Waveform, length: int, params: AugmentParams, rng: np.random.Generator
 ) -> Waveform:
-    """A window at a random place, speed, gain and response. returns: (length,) float32"""
+    """A window at a random place, speed, level, response and bandwidth. returns: (length,)"""
     speed = (1 + params.speed) ** rng.uniform(-1, 1)
     last = max(0.0, len(waveform) - length * speed) if params.shift else 0.0
     gain = 10 ** (rng.uniform(-params.gain_db, params.gain_db) / 20)
+    if rng.random() < params.quiet_share:
+        gain *= 10 ** (-rng.uniform(0, params.quiet_db) / 20)
     window = cut(waveform, rng.uniform(0, last), length, speed)
     window = (gain * window).astype(np.float32)
-    return colour(window, params.response_db, rng) if params.response_db else window
+    narrow = rng.random() < params.band_share
+    if not (narrow or params.response_db):
+        return window
+    cutoff = rng.uniform(params.band, 0.5) if narrow else 0.5
+    return colour(window, params.response_db, rng, cutoff)
 
 
 def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, float]:
@@ -115,5 +145,7 @@ def draw_batch(
             second = draw_window(sounds.waveform(other), length, params, rng)
             window, share = mix(window, second, rng.uniform(0.01, 0.99))
             target = share * target + (1 - share) * targets[other]
-        windows[row], shares[row] = window, target
+        noisy = rng.random() < params.noise_share
+        windows[row] = add_noise(window, params, rng) if noisy else window
+        shares[row] = target
     return windows, shares
