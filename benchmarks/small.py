@@ -17,7 +17,8 @@ _PARAMS = (
     *("train.epochs=1", "parity.clips=4", "latency.repeats=3"),
     *("gate.min_accuracy=0", "gate.min_recall=0", "gate.max_calibration_error=1"),
     *("gate.max_drop=1", "gate.max_label_drop=1", "gate.max_flips=1", "gate.max_host_ratio=1000"),
-    *("gate.max_miss_rate=1", "gate.max_false_alarms_per_hour=1e9"),
+    *("gate.max_miss_rate=1", "gate.max_false_alarms_per_hour=1e9", "gate.robust={}"),
+    *("split.crossvalidate=never", "promote.demonstrations=true"),
 )
 
 

@@ -33,6 +33,9 @@ SMALL: dict[str, Any] = {
     "gate.max_drop": 1.0,
     "gate.max_label_drop": 1.0,
     "gate.max_flips": 1.0,
+    "gate.robust": {},
+    "split.crossvalidate": "never",
+    "promote.demonstrations": True,
 }
 
 

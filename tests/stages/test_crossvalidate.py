@@ -23,9 +23,9 @@ def index(groups_on_test: int) -> pd.DataFrame:
 
 def test_it_is_done_where_one_person_would_decide() -> None:
     p = load_params().split
-    assert crossvalidate.needed(index(10), p)[0] is False
+    assert crossvalidate.needed(index(5), p)[0] is False
     wanted, why = crossvalidate.needed(index(3), p)
-    assert wanted and why == "fewer than 10 groups on the test side: a (3), b (3)"
+    assert wanted and why == "fewer than 5 groups on the test side: a (3), b (3)"
     official, why = crossvalidate.needed(index(3), p.model_copy(update={"by": "fold"}))
     assert not official and "`crossvalidate/folds`" in why
     for choice, done in {"always": True, "never": False}.items():
@@ -49,6 +49,7 @@ def store(project: Path) -> Store:
     made = make_store(project, clips_per_group=2)
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["split"]["test_share"] = 0.5
+    params["train"]["epochs"] = 1
     Path("params.yaml").write_text(yaml.safe_dump(params))
     return made
 
@@ -77,6 +78,6 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     monkeypatch.setattr(crossvalidate, "score_fold", fail)
     crossvalidate.main(Path("features"), Path("kept"))
     with pytest.raises(AssertionError):  # another recipe: nothing kept is of use
-        params = Path("params.yaml").read_text().replace("epochs: 2", "epochs: 3")
+        params = Path("params.yaml").read_text().replace("epochs: 1", "epochs: 2")
         Path("params.yaml").write_text(params)
         crossvalidate.main(Path("features"), Path("other"))
