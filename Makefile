@@ -105,4 +105,4 @@ apple: setup  ## macOS: the packages that were built, on Apple's runtime, and th
 	swift test --scratch-path .pocketear/swift --package-path "$$(dirname build/ios/*/Package.swift)"
 
 clean:  ## all that is made, except caches and MLflow's runs
-	rm -rf build reports models data/clips data/valid data/split data/features
+	rm -rf build reports models data/clips data/groups data/valid data/split data/features

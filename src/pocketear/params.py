@@ -73,6 +73,12 @@ class DataParams(Section):
         )
 
 
+class GroupsParams(Section):
+    """Whether clips of one recording are looked for."""
+
+    find: Literal["auto", "always", "never"]
+
+
 class ValidationParams(Section):
     """What a usable clip and a usable set are."""
 
@@ -270,6 +276,7 @@ class Params(Section):
 
     seed: NonNegativeInt
     data: DataParams
+    groups: GroupsParams
     validation: ValidationParams
     split: SplitParams
     frontend: FrontEndParams

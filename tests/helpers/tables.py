@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pocketear.data.clips import COLUMNS
+from pocketear.data.clips import COLUMNS, GIVEN
 
 _GOOD: dict[str, Any] = {
     "start": 0.0, "end": 0.0, "error": "", "duration": 2.5, "sample_rate": 44100, "channels": 1,
@@ -26,6 +26,8 @@ def clip_table(labels: dict[str, int], folds: int = 0, clips_per_group: int = 1)
                     "sha256": f"{label}{number}",
                     "label": label,
                     "group": group,
+                    "group_from": GIVEN,
+                    "sound": f"{label}{number}",
                     "fold": number // clips_per_group % folds + 1 if folds else 0,
                 }
             )

@@ -4,6 +4,7 @@ Everything goes piece by piece (data/containers), so that the memory for a file 
 mono waveform at the sample rate that is wanted, whatever the file declares.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import fsum
@@ -139,7 +140,9 @@ def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float =
 def decode_clip(
     path: Path, start: float, end: float, sample_rate: int
 ) -> tuple[NDArray[np.int16], dict[str, Any]]:
-    """Decode a file, or a part of it. returns: (sample,), the fields of its Measurement
+    """Decode a file, or a part of it.
+
+    returns: (sample,), the fields of its Measurement and `sound`, the SHA-256 of the samples
 
     raises: ClipError if it cannot be decoded
     """
@@ -156,7 +159,9 @@ def decode_clip(
     made = [to_int16(waveform) for waveform in _waveform(measured(), sample_rate)]
     if not meter:
         raise _no_samples(path, part)
-    return np.concatenate(made), asdict(meter.measurement())
+    samples = np.concatenate(made)
+    sound = hashlib.sha256(samples.tobytes()).hexdigest()
+    return samples, {**asdict(meter.measurement()), "sound": sound}
 
 
 def to_int16(waveform: Waveform) -> NDArray[np.int16]:

@@ -151,7 +151,7 @@ def decoding() -> str:
 def decode(
     clip: Any, cache: ArrayCache, sample_rate: int, workers: Here | Cluster = _HERE
 ) -> dict[str, Any]:
-    """Have the waveform of a clip in the cache. returns: the fields of its audio.Measurement
+    """Have the waveform of a clip in the cache. returns: what audio.decode_clip measured
 
     workers: where `decode_apart` is called
     raises: ClipError if the file cannot be decoded
@@ -165,3 +165,18 @@ def decode(
         )
         cache.add(key, waveform, measured)
     return cache.note(key)
+
+
+def waveform_of(
+    clip: Any, cache: ArrayCache, sample_rate: int, workers: Here | Cluster = _HERE
+) -> NDArray[np.int16]:
+    """The waveform of a clip: (sample,), from the cache where it has it whole.
+
+    raises: ClipError if the file cannot be decoded
+    """
+    decode(clip, cache, sample_rate, workers)
+    try:
+        return cache.array(clip_key(clip))
+    except KeyError:  # it was damaged and is forgotten now
+        decode(clip, cache, sample_rate, workers)
+        return cache.array(clip_key(clip))

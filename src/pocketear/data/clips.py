@@ -12,6 +12,7 @@ COLUMNS = {
     "sha256": "str",  # of the file's bytes
     "label": "str",  # "" where the source does not know
     "group": "str",  # recordings of one origin: never on two sides of a split
+    "group_from": "str",  # GIVEN, FOUND or UNKNOWN, below
     "fold": "int64",  # the dataset's own fold, 0: none
     "start": "float64",  # s
     "end": "float64",  # s, 0: to the end of the file
@@ -25,7 +26,10 @@ COLUMNS = {
     "clipped_share": "float64",  # of the samples
     "dc_offset": "float64",  # absolute mean, full scale = 1
     "silence_share": "float64",  # of the 10 ms blocks
+    "sound": "str",  # SHA-256 of the decoded samples, "" where there are none
 }
+# who says the group: the dataset, the stage `group`, or nobody, and then it is this file alone
+GIVEN, FOUND, UNKNOWN = "given", "found", "unknown"
 SPLITS = ("train", "val", "test")  # the values of the column `split`, once there
 
 

@@ -24,7 +24,7 @@ from pocketear.base.files import replacing
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
 from pocketear.data.cache import decode, waveform_cache
-from pocketear.data.clips import COLUMNS, write_clips
+from pocketear.data.clips import COLUMNS, GIVEN, UNKNOWN, write_clips
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.row import Listing, Row
 from pocketear.data.workers import open_workers
@@ -119,6 +119,7 @@ def record(
     """
     known = {**_NOT_DECODED, **vars(row), "path": printable(name)}
     known["group"] = row.group or f"file:{known['path']}"
+    known["group_from"] = GIVEN if row.group else UNKNOWN
     try:
         known["sha256"] = hashed(row.path)
         known["group"] = row.group or known["sha256"][:16]

@@ -79,9 +79,9 @@ def clip_rules(params: ValidationParams) -> list[Rule]:
 def with_findings(table: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
     """The clip table with what the rules need to know of rows together, as columns of 0 and more.
 
-    Clips are the same sound where file content, start and end are the same.
+    Clips are the same sound where all their samples are, whatever the files are coded as.
     """
-    sound = [table["sha256"], table["start"], table["end"]]
+    sound = [table["sound"].where(table["sound"] != "", table["path"])]
     known = set(known_labels(table, labels))
     decoded = table["error"] == ""
     by_sound = table.groupby(sound, sort=False)
@@ -91,10 +91,14 @@ def with_findings(table: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
         unlabelled=(~table["label"].isin(known)).astype(int),
         other_label=(by_sound["label"].transform("nunique") - 1).where(decoded, 0),
         copy=by_sound.cumcount().where(decoded & (_folds_of(folds, sound) < 2), 0),
-        folds_of_sound=_folds_of(folds, [table["sha256"]]),
-        groups_of_sound=table["group"].groupby(table["sha256"]).transform("nunique"),
+        folds_of_sound=_folds_of(folds, [table["sha256"]]).clip(_folds_of(folds, sound)),
+        groups_of_sound=_groups_of(table, [table["sha256"]]).clip(_groups_of(table, sound)),
         folds_of_group=_folds_of(folds, [table["group"]]),
     )
+
+
+def _groups_of(table: pd.DataFrame, by: list[pd.Series]) -> pd.Series:
+    return table["group"].groupby(by).transform("nunique")
 
 
 def _folds_of(folds: pd.Series, by: list[pd.Series]) -> pd.Series:
