@@ -100,6 +100,15 @@ def test_the_same_recording_in_two_folds_is_refused(project: Path) -> None:
     assert any(table["path"][0] in problem for problem in problems)
 
 
+@pytest.mark.parametrize("column", ["group", "fold"])
+def test_one_sound_in_two_files_is_one_recording(column: str, project: Path) -> None:
+    """A WAV and its FLAC twin: other files, the same samples."""
+    table = clip_table(LABELS, folds=5 if column == "fold" else 0)
+    table.loc[1, "sound"] = table["sound"][0]
+    _, _, problems = judge(table, project)
+    assert any(f"the same recording is in two {column}s" in problem for problem in problems)
+
+
 def test_a_group_in_two_folds_is_refused(project: Path) -> None:
     table = clip_table(LABELS, folds=5)
     table.loc[1, "group"] = table["group"][0]
@@ -109,7 +118,7 @@ def test_a_group_in_two_folds_is_refused(project: Path) -> None:
 
 def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
     table = clip_table(LABELS)
-    table.loc[1, ["sha256", "group"]] = [table["sha256"][0], table["group"][0]]
+    table.loc[1, ["sound", "group"]] = [table["sound"][0], table["group"][0]]
     kept, aside, problems = judge(table, project)
     assert list(aside["path"]) == [table["path"][1]]
     assert "in the set already" in aside["reason"].iloc[0]
@@ -119,7 +128,7 @@ def test_a_copy_in_the_same_fold_is_kept_once(project: Path) -> None:
 
 def test_silences_are_set_aside_as_silence_and_not_as_copies(project: Path) -> None:
     table = clip_table(LABELS)
-    table.loc[[0, 1, 40], "sha256"] = "of silence"
+    table.loc[[0, 1, 40], ["sha256", "sound"]] = "of silence"
     table.loc[[0, 1, 40], "silence_share"] = 1.0
     _, aside, _ = judge(table, project)
     assert len(aside) == 3
@@ -128,7 +137,7 @@ def test_silences_are_set_aside_as_silence_and_not_as_copies(project: Path) -> N
 
 def test_one_sound_under_two_labels_is_kept_under_neither(project: Path) -> None:
     table = clip_table(LABELS)
-    table.loc[40, ["sha256", "group"]] = [table["sha256"][0], table["group"][0]]
+    table.loc[40, ["sound", "group"]] = [table["sound"][0], table["group"][0]]
     _, aside, _ = judge(table, project)
     assert set(aside["path"]) == {table["path"][0], table["path"][40]}
     assert aside["reason"].str.contains("another label").all()

@@ -133,8 +133,8 @@ def _burg(steps: NDArray[np.float64], order: int) -> NDArray[np.float64]:
     weights = np.zeros(0)
     forth, back = steps[1:], steps[:-1]
     for _ in range(order):
-        power = forth @ forth + back @ back
-        reflection = 2 * (forth @ back) / max(power, 1e-30)
+        power = float(forth @ forth + back @ back)
+        reflection = 2 * float(forth @ back) / max(power, 1e-30)
         weights = np.append(weights - reflection * weights[::-1], reflection)
         forth, back = (forth - reflection * back)[1:], (back - reflection * forth)[:-1]
     return weights

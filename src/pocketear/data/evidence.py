@@ -16,6 +16,7 @@ from pocketear.base.parallel import in_threads
 from pocketear.data import continuity, landmarks
 from pocketear.data.audio import Recording, from_int16, to_waveform
 from pocketear.data.clip_names import named_alike
+from pocketear.data.copies import are_copies, outline, outlines_alike
 from pocketear.data.recordings import Join, pairs_of_equal
 from pocketear.data.same_sound import Overlap, overlap
 
@@ -36,6 +37,7 @@ class Traits:
     """What joins are found by, of one clip. spectrum: (band,) dB, mean 0."""
 
     landmarks: landmarks.Landmarks
+    outline: NDArray[np.float32]
     ends: continuity.Ends | None
     spectrum: NDArray[np.float32]
 
@@ -43,8 +45,10 @@ class Traits:
 def traits(samples: NDArray[np.int16], sample_rate: int) -> Traits:
     """samples: (sample,), as the waveform cache has them"""
     waveform = resampled(samples, sample_rate, continuity.RATE)
+    low = resampled(samples, sample_rate, landmarks.RATE)
     return Traits(
-        landmarks=landmarks.landmarks(resampled(samples, sample_rate, landmarks.RATE)),
+        landmarks=landmarks.landmarks(low),
+        outline=outline(low),
         ends=continuity.ends(waveform),
         spectrum=spectrum(waveform),
     )
@@ -72,13 +76,29 @@ def find_joins(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> lis
     """All joins between clips, sorted. table: the clip table; clips: the traits of each row"""
     joins = [
         *(Join(a, b, "same_file") for a, b in pairs_of_equal(table["sha256"].to_list())),
-        *(Join(a, b, "same_sound", share=1.0) for a, b in pairs_of_equal(table["sound"].to_list())),
+        *_copies(table, clips, read),
         *_same_sound(clips, read),
         *_continuing(clips),
         *_named(table["path"].to_list(), clips),
     ]
-    strongest = {(j.a, j.b, j.kind): j for j in sorted(joins, key=lambda join: join.strength)}
+    by_strength = sorted(joins, key=lambda join: (join.copy, join.strength))
+    strongest = {(join.a, join.b, join.kind): join for join in by_strength}
     return [strongest[key] for key in sorted(strongest)]
+
+
+def _copies(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> Iterator[Join]:
+    """Clips of equal samples, each with the next, and others that are copies."""
+    sounds = table["sound"].to_list()
+
+    def compared(pair: tuple[int, int]) -> bool:
+        return are_copies(read(pair[0]), read(pair[1]), landmarks.RATE)
+
+    outlines = np.array([clip.outline for clip in clips]).reshape(len(clips), -1)
+    alike = outlines_alike(outlines, table["duration"].to_numpy())
+    pairs = [(a, b) for a, b in alike if sounds[a] != sounds[b]]
+    copies = [pair for pair, same in zip(pairs, in_threads(compared, pairs), strict=True) if same]
+    for a, b in [*pairs_of_equal(sounds), *copies]:
+        yield Join(a, b, "same_sound", share=1.0, copy=True)
 
 
 def _same_sound(clips: list[Traits], read: Waveforms) -> Iterator[Join]:

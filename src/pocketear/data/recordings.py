@@ -26,6 +26,7 @@ class Join:
     """Clips a and b are of one recording. strength: as contracts.groups.Evidence has it.
 
     share: of the longer clip that both hold, 0 where no sound is in both
+    copy: all of both is one sound, but for its level and rounding
     """
 
     a: int
@@ -33,6 +34,7 @@ class Join:
     kind: Kind
     strength: float = 1.0
     share: float = 0.0
+    copy: bool = False
 
     def renumbered(self, rows: NDArray[np.int64]) -> Self:
         """The same join where clip n is row `rows[n]`."""
@@ -68,6 +70,12 @@ def with_groups(table: pd.DataFrame, joins: list[Join], find: Find) -> pd.DataFr
         group=table["group"].mask(changed, first),
         group_from=table["group_from"].mask(several & ~known, FOUND),
     )
+
+
+def with_sounds(table: pd.DataFrame, joins: list[Join]) -> pd.DataFrame:
+    """The clip table with one `sound` for all copies: validate judges by it."""
+    which = _connected(len(table), [(join.a, join.b) for join in joins if join.copy])
+    return table.assign(sound=table["sound"].groupby(which).transform("min"))
 
 
 def pairs_of_equal(keys: list[str]) -> list[tuple[int, int]]:

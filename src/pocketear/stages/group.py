@@ -24,7 +24,7 @@ from pocketear.data import landmarks
 from pocketear.data.cache import waveform_cache, waveform_of
 from pocketear.data.clips import UNKNOWN, read_clips, write_clips
 from pocketear.data.evidence import Traits, find_joins, resampled, traits
-from pocketear.data.recordings import Join, evidence_by_clip, findings, with_groups
+from pocketear.data.recordings import Join, evidence_by_clip, findings, with_groups, with_sounds
 from pocketear.data.workers import open_workers
 from pocketear.params import load_params
 
@@ -79,7 +79,7 @@ def main(clips: Path, out: Path, report: Path, table: Path) -> None:
     given = read_clips(clips)
     searched = params.groups.find != "never"
     joins = joins_of(given, params.frontend.sample_rate) if searched else []
-    grouped = with_groups(given, joins, params.groups.find)
+    grouped = with_sounds(with_groups(given, joins, params.groups.find), joins)
     found = findings(given, grouped, joins, params.groups.find)
     write_clips(grouped, out)
     write(found, report)
