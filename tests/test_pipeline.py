@@ -38,9 +38,11 @@ RERUNS = {
     "cli.py": set(),
     "apps/predict.py": set(),
     "apps/demo/server.py": set(),
-    "data/audio.py": {"ingest", "featurize", "train", "export_litert", "evaluate", "parity"}
-    | {"report", "register", "crossvalidate", "robustness"},
+    "data/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
+    | {"parity", "report", "register", "crossvalidate", "robustness"},
     "data/synthesis/voices.py": {"ingest"},
+    "data/continuity.py": {"group"},
+    "contracts/groups.py": {"group"},
     "data/data_docs.css": {"validate"},
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
     | {"evaluate", "parity", "crossvalidate"},

@@ -12,7 +12,7 @@ from pocketear.data.continuity import RATE, continuations, ends
 def test_tones_are_predicted_across_the_cut() -> None:
     """The reference is the formula of the sound itself."""
     time = np.arange(2 * RATE) / RATE
-    sound = sum(np.sin(2 * np.pi * hz * time) / 10 for hz in (440, 1230, 3100))
+    sound = np.sum([np.sin(2 * np.pi * hz * time) / 10 for hz in (440, 1230, 3100)], axis=0)
     before, after = ends(sound[:RATE].astype(np.float32)), ends(sound[RATE:].astype(np.float32))
     assert before
     assert after

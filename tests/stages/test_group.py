@@ -93,6 +93,18 @@ def test_a_wav_and_its_flac_twin_are_one_sound_though_they_are_rounded_otherwise
         assert clips[column].nunique() == 3
 
 
+def test_silences_and_one_kind_of_noise_are_no_recording(project: Path) -> None:
+    """Clips of one device share its silence and its noise, not a recording."""
+    rng = np.random.default_rng(3)
+    for number in range(3):
+        name = "abc"[number] * 3
+        write(Path(f"sounds/x/{name}.wav"), np.zeros(RATE + number, np.float32), RATE)
+        write(Path(f"sounds/y/{name}.mp3"), rng.normal(0, 0.05, RATE).astype(np.float32), RATE)
+    clips, _ = run(project)
+    assert clips["group"].nunique() == 6
+    assert set(clips["group_from"]) == {"unknown"}
+
+
 def test_a_given_group_is_kept_and_a_sound_in_two_of_them_is_a_leak(
     esc10: Path, project: Path
 ) -> None:

@@ -2,7 +2,8 @@
 
 The end of a clip is extended by linear prediction over the cut and compared with how the other
 begins, and the other way round. It finds the cuts through tones (a voice, a bird, a horn), about
-one in six of a voice; noise cannot be predicted. Source: J. Burg, "Maximum entropy spectral analysis", 1975.
+one in six of a voice; noise cannot be predicted.
+Source: J. Burg, "Maximum entropy spectral analysis", 1975.
 """
 
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ def outline(waveform: Waveform) -> NDArray[np.float32]:
     size = max(1, len(waveform) // _TIMES)
     padded = np.pad(waveform, (0, max(0, _TIMES - len(waveform))))
     power = np.square(np.abs(fft.rfft(padded[: size * _TIMES].reshape(_TIMES, size), axis=1)))
-    edges = np.geomspace(1, power.shape[1] + 1, _BANDS + 1).astype(int) - 1
+    edges = np.geomspace(1, power.shape[1], _BANDS + 1).astype(int)  # without the mean
     cumulated = np.pad(np.cumsum(power, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
     magnitudes = np.sqrt(np.maximum(np.diff(cumulated[:, edges], axis=1), 0)).ravel()
     return np.asarray(magnitudes / max(float(np.linalg.norm(magnitudes)), 1e-12), np.float32)

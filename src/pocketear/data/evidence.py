@@ -87,8 +87,9 @@ def find_joins(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> lis
 
 
 def _copies(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> Iterator[Join]:
-    """Clips of equal samples, each with the next, and others that are copies."""
-    sounds = table["sound"].to_list()
+    """Clips of equal samples, each with the next, and others that are copies; silences are none."""
+    silent = [not clip.outline.any() for clip in clips]
+    sounds = table["sound"].mask(silent, "").to_list()
 
     def compared(pair: tuple[int, int]) -> bool:
         return are_copies(read(pair[0]), read(pair[1]), landmarks.RATE)
