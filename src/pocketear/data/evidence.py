@@ -88,7 +88,7 @@ def find_joins(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> lis
 
 def _copies(table: pd.DataFrame, clips: list[Traits], read: Waveforms) -> Iterator[Join]:
     """Clips of equal samples, each with the next, and others that are copies; silences are none."""
-    silent = [not clip.outline.any() for clip in clips]
+    silent = np.array([not clip.outline.any() for clip in clips], bool)
     sounds = table["sound"].mask(silent, "").to_list()
 
     def compared(pair: tuple[int, int]) -> bool:
