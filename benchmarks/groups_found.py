@@ -4,7 +4,7 @@ Two sets of real sounds, without their group column, names of files as they are 
 cry_laugh, whose recordings were cut into overlapping pieces, and ESC-10, whose clips of one
 Freesound id do not overlap. And one clip of each recording of both, cut in pieces that follow each
 other without overlap or gap, names hashed.
-Thresholds were chosen on ESC-10; nothing was chosen on cry_laugh.
+The thresholds of landmarks were looked at on both sets, the others on ESC-10 alone.
 """
 
 import csv

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pocketear.base import process
 from pocketear.contracts.folds import GroupFolds
+from pocketear.contracts.groups import Groups
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import KERAS, shipped_runners
@@ -201,10 +202,10 @@ def judge(
     )  # fmt: skip
 
 
-def notes(metrics: MetricsReport, shipped: str, folds: GroupFolds) -> tuple[str, ...]:
-    """On what the verdict stands, a sentence each."""
-    own = folds.metrics or metrics.get(shipped)
-    found = []
+def notes(own: Metrics | None, folds: GroupFolds, groups: Groups) -> tuple[str, ...]:
+    """On what the verdict stands, a sentence each. own: of the file that ships on Android"""
+    own = folds.metrics or own
+    found = [groups.warning] if groups.warning else []
     if own:
         label = min(own.label_groups, key=lambda name: own.label_groups[name])
         where = f"{folds.folds} folds of groups" if folds.metrics else "the test side"
@@ -241,7 +242,7 @@ def main(reports: Path, verdict: Path) -> None:
     found = judge(
         gates,
         not_judged(figures, shipped[0]),
-        notes(figures, shipped[0], crossvalidated),
+        notes(figures.get(shipped[0]), crossvalidated, read(reports / "groups.json", Groups)),
         rendered=params.data.rendered,
     )
     write(found, verdict)
