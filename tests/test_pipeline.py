@@ -40,6 +40,9 @@ RERUNS = {
     "apps/demo/server.py": set(),
     "data/audio.py": {"ingest", "featurize", "train", "export_litert", "evaluate", "parity"}
     | {"report", "register", "crossvalidate"},
+    "data/measure.py": {"ingest", "featurize"},
+    "data/audit.py": {"validate"},
+    "contracts/audit.py": {"validate", "gate"},
     "data/synthesis/voices.py": {"ingest"},
     "data/data_docs.css": {"validate"},
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}

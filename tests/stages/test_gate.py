@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.audit import Audit, AuditedProperty
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
@@ -256,14 +257,49 @@ def test_only_the_figures_that_a_cell_names_are_judged(limits: GateParams) -> No
     assert "no such tensor" in gates[1].reason
 
 
-REPORTS = ("metrics.json", "folds.json", "parity.json", "latency.json", "verdict.json")
+REPORTS = (
+    *("metrics.json", "folds.json", "parity.json", "latency.json", "audit.json"),
+    "verdict.json",
+)
+
+
+def audited(separation: float | None, certain: bool = True, role: Any = "refuses") -> Audit:
+    """Of a set whose rates tell background from cries so well."""
+    rate = AuditedProperty(
+        name="sample_rate", role=role, separation=separation, sides=("background", "cry"),
+        p_value=0.0, certain=certain, status="clear", sentence="sample_rate alone separates",
+    )  # fmt: skip
+    together = rate.model_copy(update={"name": "all", "separation": None})
+    return Audit(properties=(rate,), overall=together, labels={}, marks=())
+
+
+@pytest.mark.parametrize(
+    ("audit", "value", "passed"),
+    [
+        (audited(0.97), 0.97, False),
+        (audited(0.8), 0.8, True),
+        (audited(0.97, certain=False), 0.0, True),
+        (audited(0.97, role="marks"), 0.0, True),
+        (audited(None), 0.0, True),
+    ],
+)
+def test_what_is_not_sound_must_not_tell_the_labels_apart(
+    project: Path, audit: Audit, value: float, passed: bool
+) -> None:
+    (found,) = gate.audit_gates(audit, load_params().audit)
+    assert (found.name, found.value, found.passed) == ("audit.separation", value, passed)
+    if not passed:
+        assert found.reason == (
+            "audit.separation: 0.97, want at most 0.8; missed by 0.17 (sample_rate alone separates)"
+        )
 
 
 def write_reports(scores: Metrics) -> None:
     """What `gate` reads, of a model whose Android file has these metrics."""
     shipped = scores.model_copy(update={"alarms": alarms()})
     runners = {"keras": metrics(), SHIPPED: shipped, "coreml_fp16": metrics()}
-    written = (MetricsReport(runners), NO_FOLDS, ParityReport(windows=(), entries=()), latency(1))
+    written = (MetricsReport(runners), NO_FOLDS, ParityReport(windows=(), entries=()), latency(1),
+               audited(0.1))  # fmt: skip
     for name, report in zip(REPORTS, written, strict=False):
         write(report, Path(name))
 
@@ -274,14 +310,14 @@ def test_a_verdict_is_written_whether_it_accepts_or_not(
     write_reports(metrics())
     gate.main(*map(Path, REPORTS))
     accepted = read(Path("verdict.json"), Verdict)
-    assert accepted.accepted and len(accepted.gates) == 22
+    assert accepted.accepted and len(accepted.gates) == 23
     printed = capsys.readouterr().out
     assert printed.startswith("gate: accepted, as a demonstration: rendered sounds only")
-    assert "22 of 22 gates passed\ngate: stands on 40 clips of 40 groups" in printed
+    assert "23 of 23 gates passed\ngate: stands on 40 clips of 40 groups" in printed
     write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
     gate.main(*map(Path, REPORTS))
     assert not read(Path("verdict.json"), Verdict).accepted
-    assert "; 20 of 22 gates passed" in capsys.readouterr().out
+    assert "; 21 of 23 gates passed" in capsys.readouterr().out
 
 
 def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:

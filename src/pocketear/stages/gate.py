@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pocketear.base import process
+from pocketear.contracts.audit import Audit
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import Metrics, MetricsReport
@@ -15,7 +16,7 @@ from pocketear.contracts.names import KERAS, shipped_runners
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import read, write
 from pocketear.contracts.verdict import Gate, Verdict
-from pocketear.params import GateParams, load_params
+from pocketear.params import AuditParams, GateParams, load_params
 
 
 def at_least(name: str, limit: float, value: float | None, unit: str = "", why: str = "") -> Gate:
@@ -174,6 +175,13 @@ def timed_gates(latency: LatencyReport) -> Iterator[Gate]:
         )  # fmt: skip
 
 
+def audit_gates(audit: Audit, p: AuditParams) -> Iterator[Gate]:
+    """What is not sound must not tell the labels apart: the property that does so best."""
+    worst = audit.worst
+    separation, why = worst.separation if worst else 0.0, worst.sentence if worst else ""
+    yield at_most("audit.separation", p.max_separation, separation, why=why)
+
+
 def judge(
     gates: list[Gate],
     absent: tuple[str, ...],
@@ -213,7 +221,9 @@ def _drop(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else before - after
 
 
-def main(metrics: Path, folds: Path, parity: Path, latency: Path, verdict: Path) -> None:
+def main(  # noqa: PLR0913  one path a report
+    metrics: Path, folds: Path, parity: Path, latency: Path, audit: Path, verdict: Path
+) -> None:
     """Hold every figure against its limit."""
     params = load_params()
     shipped, figures = shipped_runners(params.export), read(metrics, MetricsReport)
@@ -223,6 +233,7 @@ def main(metrics: Path, folds: Path, parity: Path, latency: Path, verdict: Path)
         *alarm_gates(figures, shipped[0], params.gate),
         *parity_gates(read(parity, ParityReport), params.gate),
         *latency_gates(read(latency, LatencyReport), params.gate),
+        *audit_gates(read(audit, Audit), params.audit),
     ]
     found = judge(
         gates,
