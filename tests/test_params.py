@@ -77,3 +77,31 @@ def test_a_file_that_is_no_params_is_one_line(tmp_path: Path, text: str, line: s
 def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="run this in the project's folder"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("labels: []  ", "labels: [yes, no]"),
+        ("max_clipped_share: 0.2", "max_clipped_share: yes"),
+        ("epochs: 30", "epochs: on"),
+        ("background: [background, other]", "background: [off]"),
+    ],
+)
+def test_a_word_that_yaml_reads_as_true_or_false_is_asked_for_its_quotes(
+    tmp_path: Path, written: str, instead: str
+) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    assert text.count(written) == 1
+    (tmp_path / "params.yaml").write_text(text.replace(written, instead))
+    with pytest.raises(ParamsError, match="yes, no, on and off are true and false in YAML; put"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_marks_come_before_refusals(tmp_path: Path) -> None:
+    text = (
+        (ROOT / "params.yaml").read_text().replace("mark_separation: 0.5", "mark_separation: 0.9")
+    )
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match="mark_separation must be at most max_separation"):
+        load_params(tmp_path / "params.yaml")

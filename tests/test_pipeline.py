@@ -40,9 +40,12 @@ RERUNS = {
     "apps/demo/server.py": set(),
     "data/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
     | {"parity", "report", "register", "crossvalidate", "robustness"},
+    "data/measure.py": {"ingest", "group", "featurize"},
+    "data/audit.py": {"validate"},
+    "contracts/audit.py": {"validate", "gate"},
     "data/synthesis/voices.py": {"ingest"},
     "data/continuity.py": {"group"},
-    "contracts/groups.py": {"group"},
+    "contracts/groups.py": {"group", "gate"},
     "data/data_docs.css": {"validate"},
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
     | {"evaluate", "parity", "crossvalidate"},

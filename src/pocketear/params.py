@@ -19,6 +19,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -34,6 +36,19 @@ class Section(BaseModel):
     """A section: immutable, and a key that nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_word_became_true(cls, value: object, field: ValidationInfo) -> object:
+        """A label `no`, or a limit `yes`: Pydantic would make a number of the latter."""
+        inside = value if isinstance(value, list | tuple) else [value]
+        wants = cls.model_fields[str(field.field_name)].annotation
+        if wants is not bool and any(isinstance(one, bool) for one in inside):
+            raise ValueError(
+                "yes, no, on and off are true and false in YAML; "
+                "put quotes round a word, or write a number"
+            )
+        return value
 
 
 Content = TypeVar("Content", bound=Section)
@@ -93,6 +108,18 @@ class ValidationParams(Section):
     max_silence_share: Share
     min_clips_per_label: PositiveInt
     max_set_aside_share: Share
+
+
+class AuditParams(Section):
+    """How well a property that is not sound may tell the labels apart: 0 chance, 1 perfect."""
+
+    max_separation: Share
+    mark_separation: Share
+
+    @model_validator(mode="after")
+    def _marks_first(self) -> Self:
+        ordered = self.mark_separation <= self.max_separation
+        return _hold(self, {"mark_separation must be at most max_separation": ordered})
 
 
 class SplitParams(Section):
@@ -278,6 +305,7 @@ class Params(Section):
     data: DataParams
     groups: GroupsParams
     validation: ValidationParams
+    audit: AuditParams
     split: SplitParams
     frontend: FrontEndParams
     augment: AugmentParams

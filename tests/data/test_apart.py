@@ -17,7 +17,7 @@ from places import ROOT
 from pocketear.base.errors import ClipError, DataError
 from pocketear.data import apart
 from pocketear.data.apart import decode_apart
-from pocketear.data.audio import decode_clip
+from pocketear.data.measure import decode_clip
 from sounds import silence, tone, write, write_by_phone
 
 RATE = 16_000

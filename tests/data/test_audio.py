@@ -1,7 +1,5 @@
 """Decoding against readers that we did not write, and one clear line for what cannot be decoded."""
 
-import subprocess
-import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +8,14 @@ import librosa
 import numpy as np
 import pytest
 import scipy.io.wavfile
-import soundfile
-import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError
-from pocketear.data import audio, containers
-from sounds import halved, silence, tone, write, write_by_phone, write_with
+from pocketear.data import audio
+from sounds import halved, tone, write, write_by_phone, write_with
 
 
 def test_16_bit_samples_are_those_of_the_wave_module(tmp_path: Path) -> None:
@@ -193,35 +189,6 @@ def test_a_wav_file_that_was_streamed_has_no_length_to_keep(tmp_path: Path) -> N
     assert len(audio.read_recording(path).samples) == 16_000
 
 
-def test_measures_are_those_of_the_definitions() -> None:
-    samples = np.concatenate([tone(1.0), np.zeros(16_000, np.float32)])
-    measured = audio.measure(audio.Recording(samples[:, None], 16_000, "PCM_16"))
-    assert (measured.duration, measured.sample_rate, measured.channels) == (2.0, 16_000, 1)
-    assert measured.level_dbfs == pytest.approx(
-        20 * np.log10(0.5 / 2), abs=0.01
-    )  # half of it sounds
-    assert measured.peak == pytest.approx(0.5, abs=1e-3)
-    assert measured.silence_share == pytest.approx(0.5, abs=0.01)
-    assert measured.clipped_share == 0
-    assert measured.dc_offset == pytest.approx(0, abs=1e-6)
-
-
-def test_clipping_and_offset_are_seen() -> None:
-    loud = np.clip(4 * tone(), -1, 1)
-    recording = audio.Recording(np.stack([loud, tone() + 0.25], axis=1), 16_000, "FLOAT")
-    measured = audio.measure(recording)
-    over = np.mean(np.abs(4 * np.sin(np.linspace(0, 2 * np.pi, 10**5)) * 0.5) >= 1) / 2
-    assert measured.clipped_share == pytest.approx(over, abs=0.01)
-    assert measured.dc_offset == pytest.approx(0.25, abs=1e-3)
-
-
-def test_digital_silence_is_silence(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", np.zeros(16_000, np.float32))
-    measured = audio.measure(audio.read_recording(path))
-    assert (measured.silence_share, measured.peak) == (1.0, 0.0)
-    assert measured.level_dbfs <= -150
-
-
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 @pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
 def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -> None:
@@ -237,59 +204,6 @@ def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -
     streamed = np.concatenate(pieces)
     assert len(streamed) == len(whole)
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("rate", "channels", "seconds"),
-    [(44_100, 1, 60.0), (48_000, 2, 50.3), (192_000, 8, 3.01), (22_050, 3, 40.0), (8000, 1, 300.0)],
-)
-def test_a_long_clip_has_the_bytes_and_measures_of_one_that_is_decoded_at_once(
-    tmp_path: Path, rate: int, channels: int, seconds: float
-) -> None:
-    """It is decoded, mixed, resampled and measured in pieces."""
-    rng = np.random.default_rng(3)
-    written = rng.normal(0.01, 0.3, (round(rate * seconds), channels)).clip(-1, 1)
-    written[rate : 2 * rate + rate // 2] = 0
-    path = write(tmp_path / "a.wav", written.astype(np.float32), rate)
-    samples, measured = audio.decode_clip(path, 0, 0, 16_000)
-
-    whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    assert whole.size > containers.MOST_AT_ONCE
-    at_once = soxr.resample(whole.mean(axis=1, dtype=np.float32), rate, 16_000, quality="HQ")
-    np.testing.assert_array_equal(samples, audio.to_int16(at_once))
-    block = round(rate / 100)
-    quiet = (np.abs(whole) < 1 / 32768).all(axis=1)
-    blocks = quiet[: len(quiet) // block * block].reshape(-1, block).all(axis=1)
-    assert measured["silence_share"] == blocks.mean()
-    assert measured["duration"] == len(whole) / rate
-    assert measured["peak"] == np.abs(whole).max()
-    assert measured["clipped_share"] == np.mean(np.abs(whole) >= 32767 / 32768)
-    exact = whole.astype(np.float64)
-    assert measured["level_dbfs"] == pytest.approx(10 * np.log10(np.mean(exact**2)), abs=1e-9)
-    assert measured["dc_offset"] == pytest.approx(np.abs(exact.mean(axis=0)).max(), abs=1e-9)
-
-
-MEMORY = """
-import re, sys
-from pathlib import Path
-from pocketear.data.audio import decode_clip
-samples, measured = decode_clip(Path(sys.argv[1]), 0, 0, 16_000)
-peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
-print(len(samples), measured["silence_share"], peak)
-"""
-
-
-@pytest.mark.slow
-def test_a_small_file_of_much_silence_takes_little_memory(tmp_path: Path) -> None:
-    """200 s of 8 channels at 192 kHz are 1.1 GiB, and were three times as much in memory."""
-    path = silence(tmp_path / "a.flac", 200, 192_000, 8)
-    assert path.stat().st_size < 500_000
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, path], capture_output=True, text=True, check=True
-    )
-    samples, silent, kilobytes = done.stdout.split()
-    assert (int(samples), float(silent)) == (200 * 16_000, 1.0)
-    assert int(kilobytes) < 300_000
 
 
 @given(hnp.arrays(np.int16, st.integers(0, 50)))

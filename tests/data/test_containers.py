@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from pocketear.base.errors import ClipError
-from pocketear.data import audio
+from pocketear.data import audio, measure
 from sounds import declaring, silence, tone, write, write_by_phone
 
 RATE = 16_000
@@ -72,7 +72,7 @@ def test_a_playlist_is_refused_and_what_it_names_is_not_opened(
         path = tmp_path / name
         path.write_text(PLAYLISTS[name].format(other))
         for read in (
-            lambda path: audio.decode_clip(path, 0, 0, RATE),
+            lambda path: measure.decode_clip(path, 0, 0, RATE),
             lambda path: list(audio.stream_waveform(path, RATE, 4096)),
         ):
             with pytest.raises(ClipError, match="not a sound file that can be read") as refused:
@@ -140,19 +140,19 @@ def test_a_header_beyond_the_limits_is_refused(
 ) -> None:
     path = write(tmp_path / "a.wav", np.zeros((10, channels)), rate)
     with pytest.raises(ClipError, match=reason):
-        audio.decode_clip(path, 0, 0, RATE)
+        measure.decode_clip(path, 0, 0, RATE)
 
 
 @pytest.mark.parametrize(("channels", "rate"), [(64, RATE), (1, 1000), (1, 999_983)])
 def test_a_header_within_the_limits_is_not(tmp_path: Path, channels: int, rate: int) -> None:
     path = write(tmp_path / "a.wav", np.zeros((rate, channels)), rate)
-    assert len(audio.decode_clip(path, 0, 0, RATE)[0]) == RATE
+    assert len(measure.decode_clip(path, 0, 0, RATE)[0]) == RATE
 
 
 def test_a_file_that_declares_too_much_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = declaring(silence(tmp_path / "a.flac", 2, RATE, 8), 2**36 - 1)
     with pytest.raises(ClipError, match="declares 4294967 s, want at most 3600 s; cut it into"):
-        audio.decode_clip(path, 0, 0, RATE)
+        measure.decode_clip(path, 0, 0, RATE)
     with pytest.raises(ClipError, match=r"truncated, 32000 of \d+ samples are there"):
         for _ in audio.stream_waveform(path, RATE, 4096):  # may be of any length
             pass
@@ -160,31 +160,73 @@ def test_a_file_that_declares_too_much_is_refused_before_it_is_decoded(tmp_path:
 
 def test_a_file_that_declares_no_length_is_read_to_its_end(tmp_path: Path) -> None:
     path = declaring(write(tmp_path / "a.flac", tone(3)), 0)
-    samples, measured = audio.decode_clip(path, 0, 0, RATE)
+    samples, measured = measure.decode_clip(path, 0, 0, RATE)
     assert (len(samples), measured["duration"]) == (3 * RATE, 3.0)
-    assert len(audio.decode_clip(path, 1, 1.5, RATE)[0]) == RATE // 2
+    assert len(measure.decode_clip(path, 1, 1.5, RATE)[0]) == RATE // 2
 
 
 @pytest.mark.parametrize("declared", [0, 2 * 3601 * 8000])
 def test_a_file_that_does_not_end_is_left_where_the_limit_is(tmp_path: Path, declared: int) -> None:
     path = declaring(silence(tmp_path / "a.flac", 3601, 8000, 1), declared)
     with pytest.raises(ClipError, match=r"(lasts 3600 s and more|declares 7202 s), want at most"):
-        audio.decode_clip(path, 0, 0, RATE)
+        measure.decode_clip(path, 0, 0, RATE)
 
 
 def test_an_hour_of_aac_and_more_is_refused_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audio, "LONGEST", 2.0)
+    monkeypatch.setattr(measure, "LONGEST", 2.0)
     for name in ("a.m4a", "a.aac"):  # declares its length, and does not
         path = write_by_phone(tmp_path / name, samples=tone(5, 44_100))
         with pytest.raises(ClipError, match="want at most 2 s; cut it into parts"):
-            audio.decode_clip(path, 0, 0, RATE)
-        assert audio.decode_clip(path, 3, 4, RATE)[1]["duration"] == 1
+            measure.decode_clip(path, 0, 0, RATE)
+        assert measure.decode_clip(path, 3, 4, RATE)[1]["duration"] == 1
 
 
 def test_a_part_of_a_longer_recording_is_a_clip_like_any(tmp_path: Path) -> None:
     path = silence(tmp_path / "night.flac", 4000, 8000, 1)
-    assert audio.decode_clip(path, 3900, 3902, RATE)[1]["duration"] == 2
+    assert measure.decode_clip(path, 3900, 3902, RATE)[1]["duration"] == 2
     with soundfile.SoundFile(path) as file:
         assert file.frames > 3600 * 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "expected"),
+    [
+        ("a.wav", "PCM_16", ("wav", "pcm", 16)),
+        ("a.wav", "PCM_U8", ("wav", "pcm", 8)),
+        ("a.wav", "FLOAT", ("wav", "float", 32)),
+        ("a.wav", "ULAW", ("wav", "ulaw", 0)),
+        ("a.flac", "PCM_24", ("flac", "flac", 24)),
+        ("a.ogg", None, ("ogg", "vorbis", 0)),
+        ("a.mp3", None, ("mp3", "mp3", 0)),
+    ],
+)
+def test_how_a_file_holds_its_samples_is_named(
+    tmp_path: Path, name: str, subtype: str | None, expected: tuple[str, str, int]
+) -> None:
+    measured = measure.decode_clip(write(tmp_path / name, subtype=subtype), 0, 0, RATE)[1]
+    assert (measured["container"], measured["codec"], measured["bit_depth"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "expected"),
+    [
+        ("a.m4a", "aac", 44_100, ("mov", "aac", 0)),
+        ("a.mka", "pcm_s16le", 44_100, ("matroska", "pcm", 16)),
+        ("a.mka", "pcm_mulaw", 8000, ("matroska", "ulaw", 0)),
+    ],
+)
+def test_so_is_what_ffmpeg_reads(
+    tmp_path: Path, name: str, codec: str, rate: int, expected: tuple[str, str, int]
+) -> None:
+    measured = measure.decode_clip(write_by_phone(tmp_path / name, codec, rate), 0, 0, RATE)[1]
+    assert (measured["container"], measured["codec"], measured["bit_depth"]) == expected
+
+
+def test_a_whole_file_without_samples_is_not_asked_for_its_start_and_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", np.zeros(0, np.float32))
+    with pytest.raises(ClipError, match=r"holds no samples; record or copy it again$"):
+        measure.decode_clip(path, 0, 0, RATE)
+    with pytest.raises(ClipError, match=r"between 3 s and its end; check start, end$"):
+        measure.decode_clip(write(path), 3, 0, RATE)

@@ -8,8 +8,10 @@ from pocketear.data.clips import COLUMNS, GIVEN
 
 _GOOD: dict[str, Any] = {
     "start": 0.0, "end": 0.0, "error": "", "duration": 2.5, "sample_rate": 44100, "channels": 1,
-    "subtype": "PCM_16", "level_dbfs": -20.0, "peak": 0.5, "clipped_share": 0.0,
-    "dc_offset": 0.0, "silence_share": 0.0,
+    "subtype": "PCM_16", "container": "wav", "codec": "pcm", "bit_depth": 16,
+    "level_dbfs": -20.0, "peak": 0.5, "clipped_share": 0.0,
+    "dc_offset": 0.0, "silence_share": 0.0, "leading_silence": 0.0, "trailing_silence": 0.0,
+    "noise_floor_dbfs": -60.0, "bandwidth": 22050.0,
 }  # fmt: skip
 
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.audit import Audit, AuditedProperty
 from pocketear.contracts.folds import GroupFolds
+from pocketear.contracts.groups import Groups
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.parity import ParityCell, ParityReport
@@ -26,6 +28,7 @@ ROBUST = {
     name: Robustness(clips=40, accuracy=0.8, recall={"cry": 0.9, "laugh": 0.7})
     for name in CONDITIONS
 }
+GIVEN = Groups(find="auto", given=40, found=0, unknown=0)
 OP = "CONV_2D conv_2, 31 % of the instructions"
 ABSENT = "qemu-aarch64 is not on the PATH"
 
@@ -167,8 +170,12 @@ def test_a_label_lost_in_noise_is_refused_by_name(limits: GateParams) -> None:
 
 
 def test_rendered_sounds_and_few_groups_are_in_the_verdict() -> None:
-    report = MetricsReport({SHIPPED: metrics(label_groups={"cry": 20, "laugh": 2})})
-    notes = gate.notes(report, SHIPPED, NO_FOLDS)
+    own = metrics(label_groups={"cry": 20, "laugh": 2})
+    unknown = GIVEN.model_copy(update={"unknown": 10})
+    assert gate.notes(own, NO_FOLDS, unknown)[0] == (
+        "groups unknown of 20% of the clips: accuracy on new people will be lower"
+    )
+    notes = gate.notes(own, NO_FOLDS, GIVEN)
     assert notes == ("stands on 40 clips of 40 groups on the test side; fewest of label laugh: 2",)
     found = gate.judge([gate.at_most("b", 1, 1)], (), notes, rendered=True)
     assert found.headline.startswith("accepted, as a demonstration: rendered sounds only")
@@ -275,8 +282,40 @@ def test_only_the_figures_that_a_cell_names_are_judged(limits: GateParams) -> No
 
 
 REPORTS = (
-    "metrics.json", "folds/folds.json", "robustness.json", "parity.json", "latency.json",
+    "metrics.json", "folds/folds.json", "robustness.json", "groups.json", "parity.json",
+    "latency.json", "validation/audit.json",
 )  # fmt: skip
+
+
+def audited(separation: float | None, certain: bool = True, role: Any = "refuses") -> Audit:
+    """Of a set whose rates tell background from cries so well."""
+    rate = AuditedProperty(
+        name="sample_rate", role=role, separation=separation, sides=("background", "cry"),
+        p_value=0.0, certain=certain, status="clear", sentence="sample_rate alone separates",
+    )  # fmt: skip
+    together = rate.model_copy(update={"name": "all", "separation": None})
+    return Audit(properties=(rate,), overall=together, labels={}, marks=())
+
+
+@pytest.mark.parametrize(
+    ("audit", "value", "passed"),
+    [
+        (audited(0.97), 0.97, False),
+        (audited(0.8), 0.8, True),
+        (audited(0.97, certain=False), 0.0, True),
+        (audited(0.97, role="marks"), 0.0, True),
+        (audited(None), 0.0, True),
+    ],
+)
+def test_what_is_not_sound_must_not_tell_the_labels_apart(
+    project: Path, audit: Audit, value: float, passed: bool
+) -> None:
+    (found,) = gate.audit_gates(audit, load_params().audit)
+    assert (found.name, found.value, found.passed) == ("audit.separation", value, passed)
+    if not passed:
+        assert found.reason == (
+            "audit.separation: 0.97, want at most 0.8; missed by 0.17 (sample_rate alone separates)"
+        )
 
 
 def write_reports(scores: Metrics) -> None:
@@ -287,8 +326,10 @@ def write_reports(scores: Metrics) -> None:
         MetricsReport(runners),
         NO_FOLDS,
         RobustnessReport(ROBUST),
+        GIVEN,
         ParityReport(windows=(), entries=()),
         latency(1),
+        audited(0.1),
     )
     for name, report in zip(REPORTS, written, strict=True):
         Path(name).parent.mkdir(exist_ok=True)
@@ -301,14 +342,14 @@ def test_a_verdict_is_written_whether_it_accepts_or_not(
     write_reports(metrics())
     gate.main(Path(), Path("verdict.json"))
     accepted = read(Path("verdict.json"), Verdict)
-    assert accepted.accepted and len(accepted.gates) == 31
+    assert accepted.accepted and len(accepted.gates) == 32
     printed = capsys.readouterr().out
     assert printed.startswith("gate: accepted, as a demonstration: rendered sounds only")
-    assert "31 of 31 gates passed\ngate: stands on 40 clips of 40 groups" in printed
+    assert "32 of 32 gates passed\ngate: stands on 40 clips of 40 groups" in printed
     write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
     gate.main(Path(), Path("verdict.json"))
     assert not read(Path("verdict.json"), Verdict).accepted
-    assert "; 29 of 31 gates passed" in capsys.readouterr().out
+    assert "; 30 of 32 gates passed" in capsys.readouterr().out
 
 
 def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.audit import Audit
 from pocketear.contracts.report_file import read
 from pocketear.contracts.validation import Validation
 from pocketear.data.clips import read_clips, write_clips
@@ -15,28 +16,33 @@ from pocketear.stages import validate
 from tables import clip_table
 
 LABELS = {"cry": 30, "laugh": 30, "background": 40}
+PATHS = [Path(name) for name in ("clips.parquet", "valid.parquet", "report")]
 
 
 def judge(table: pd.DataFrame, project: Path, labels: tuple[str, ...] = ()) -> Any:
-    return validate.validate(table, labels, load_params().validation, project / "docs")
+    context = validate.open_context(project / "docs")
+    return validate.validate(context, table, labels, load_params().validation)
 
 
 # column, its value, what is said of a clip with it
 UNUSABLE: list[tuple[str, Any, str]] = [
     ("error", "x.wav: the file is empty", "x.wav: the file is empty"),
-    ("duration", 0.05, "lasts 0.05 s, want 0.2 to 600.0"),
-    ("duration", 4000.0, "lasts 4e+03 s"),
+    ("duration", 0.05, "lasts 0.05 s, want 0.2 to 600"),
+    ("duration", 4000.0, "lasts 4000 s, want 0.2 to 600"),
+    ("duration", 0.1996, "lasts 0.1996 s, want 0.2 to 600"),
+    ("duration", 600.04, "lasts 600.04 s, want 0.2 to 600"),
     ("sample_rate", 4000, "sampled at 4000 Hz, want 8000 to 192000"),
     ("channels", 12, "has 12 channels"),
-    ("level_dbfs", -120.0, "too quiet: -120.0 dBFS, want -80.0 or more"),
+    ("level_dbfs", -120.0, "too quiet: -120 dBFS, want -80 or more"),
+    ("clipped_share", 0.20004, "clipped: 20.004% of its samples are at full scale, want at most"),
     ("clipped_share", 0.5, "clipped: 50% of its samples are at full scale, want at most 20%"),
-    ("dc_offset", 0.4, "DC offset of 0.40"),
-    ("silence_share", 1.0, "digital silence: 100.0% of it"),
+    ("dc_offset", 0.4, "DC offset of 0.4, want <= 0.2"),
+    ("silence_share", 1.0, "digital silence: 100% of it, want at most 99.9%"),
 ]
 
 
 def test_each_clip_that_cannot_be_used_is_set_aside_with_its_reason(project: Path) -> None:
-    table = clip_table({label: 2 * count for label, count in LABELS.items()})
+    table = clip_table({label: 3 * count for label, count in LABELS.items()})
     for row, (column, value, _) in enumerate(UNUSABLE):
         table.loc[row, column] = value
         if column == "error":
@@ -53,11 +59,14 @@ def test_each_clip_that_cannot_be_used_is_set_aside_with_its_reason(project: Pat
 def test_a_good_set_passes_whole_and_has_data_docs(project: Path) -> None:
     kept, aside, problems = judge(clip_table(LABELS), project)
     assert (len(kept), len(aside), problems) == (100, 0, [])
-    index = (project / "docs" / "index.html").read_text()
+    write_clips(clip_table(LABELS), project / "clips.parquet")
+    validate.main(*PATHS)
+    docs = project / "report" / "docs"
+    index = (docs / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', index)
-    assert [link.split("/")[1] for link in links[::2]] == ["clips", "dataset"]
-    assert index.count("Succeeded") == 2
-    for page in (project / "docs" / link for link in links):
+    assert [link.split("/")[1] for link in links[::2]] == ["audit", "clips", "dataset"]
+    assert index.count("Succeeded") == 3
+    for page in (docs / link for link in links):
         assert not re.search(r"<(script|img|link)\b", page.read_text())  # nothing from other sites
 
 
@@ -66,7 +75,7 @@ def test_beyond_the_tolerance_the_set_is_refused_and_clips_are_named(project: Pa
     table.loc[:9, "duration"] = 0.01
     _, aside, problems = judge(table, project)
     assert len(aside) == 10
-    assert "10 of 100 clips cannot be used (10.0%, want at most 5.0%)" in problems[0]
+    assert "10 of 100 clips cannot be used (10%, want at most 5%)" in problems[0]
     assert "data/cry/000.wav: lasts 0.01 s" in problems[0]
     assert "and 5 more" in problems[0]
 
@@ -162,3 +171,88 @@ def test_main_writes_the_usable_clips_and_a_summary(project: Path) -> None:
     assert read(project / "report" / "validation.json", Validation) == Validation(
         usable=100, set_aside=0, labels=LABELS, seconds=250.0, problems=()
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("cry",), "'cry' is the only label"),
+        (("Cry", "cry", "laugh"), "labels 'Cry', 'cry' differ by case or spaces only"),
+        (("baby cry", "baby_cry", "laugh"), "labels 'baby cry', 'baby_cry' differ by case or"),
+        (("test", "train"), "labels 'test', 'train' are names of sides, not of sounds"),
+        (("fold1", "fold 2", "Fold_3"), "are names of sides, not of sounds"),
+        (("training set", "validation"), "are names of sides, not of sounds"),
+        (("val", "Valid", "cry"), "labels 'Valid', 'val' are names of sides"),
+    ],
+)
+def test_labels_that_are_hardly_meant_are_refused(
+    project: Path, labels: tuple[str, ...], said: str
+) -> None:
+    _, _, problems = judge(clip_table(dict.fromkeys(labels, 12)), project)
+    assert len(problems) == 1
+    assert said in problems[0]
+
+
+def test_a_train_among_other_vehicles_is_a_label(project: Path) -> None:
+    _, _, problems = judge(clip_table({"train": 12, "tram": 12, "testing bell": 12}), project)
+    assert problems == []
+
+
+def run(project: Path, table: pd.DataFrame, background: str = "[background, other]") -> Audit:
+    text = (project / "params.yaml").read_text()
+    text = text.replace("background: [background, other]", f"background: {background}")
+    (project / "params.yaml").write_text(text)
+    write_clips(table, project / "clips.parquet")
+    validate.main(*PATHS)
+    return read(Path("report/audit.json"), Audit)
+
+
+def test_a_misspelt_background_is_refused(project: Path) -> None:
+    with pytest.raises(DataError, match=r"background has 'Back-ground', which is no label; is"):
+        run(project, clip_table(LABELS), "[Back-ground]")
+
+
+def test_a_background_that_no_label_is_in_is_asked_about(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(project, clip_table({"cry": 12, "laugh": 12}))
+    assert "validate: no label is in listener.background (background, other)" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_rate_a_label_is_said_drawn_and_in_the_data_docs_and_stops_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gate refuses, so that a person sees what the model made of it."""
+    table = clip_table(LABELS)
+    table["sample_rate"] = np.where(table["label"] == "background", 44_100, 8000)
+    found = run(project, table)
+    assert found.worst is not None
+    assert found.worst.sentence.startswith("sample_rate alone separates background from ")
+    assert found.labels["cry"].sample_rates == {"8000": 30}
+    line = f"validate: the gate will refuse this set: {found.worst.sentence}"
+    assert line in capsys.readouterr().out
+    index = Path("report/docs/index.html").read_text()
+    assert (index.count("Succeeded"), index.count("Failed")) == (2, 1)
+    assert [path.name for path in Path("report/audit").glob("*.svg")] == ["sample_rate.svg"]
+    assert len(pd.read_csv("report/audit/groups.csv")) == 100
+
+
+def test_the_same_clips_give_the_same_report(project: Path) -> None:
+    table = clip_table(LABELS)
+    table["level_dbfs"] = np.linspace(-40, -10, len(table))
+    first: dict[Path, bytes] = {}
+    for _ in range(2):
+        run(project, table)
+        files = [path for path in Path("report").rglob("*") if path.is_file()]
+        now = {path: path.read_bytes() for path in files}
+        assert not first or now == first
+        first = now
+
+
+def test_a_set_without_a_usable_clip_is_refused_in_a_line(project: Path) -> None:
+    table = clip_table({"cry": 6})
+    table["error"] = "the file is empty"
+    with pytest.raises(DataError, match="6 of 6 clips cannot be used"):
+        run(project, table)

@@ -16,6 +16,7 @@ A message is one line: what is wrong, where, what was found, how to fix it.
 """
 
 import reprlib
+from decimal import Decimal
 
 _VALUE = 200  # characters of a value that a message repeats
 _SHORT = reprlib.Repr()
@@ -84,3 +85,13 @@ def shown(value: object) -> str:
     except ValueError:  # an int of more digits than Python will write
         return f"a very large {type(value).__name__}"
     return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"
+
+
+def shown_number(value: float, *bounds: float) -> str:
+    """A number in three digits, or in as many as show on which side of the bounds it is."""
+    for digits in range(3, 17):
+        text = f"{value:.{digits}g}"
+        sides = [(float(text) > bound, float(text) < bound) for bound in bounds]
+        if sides == [(value > bound, value < bound) for bound in bounds]:
+            break
+    return f"{Decimal(text):f}"

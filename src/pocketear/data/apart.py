@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError, DataError
-from pocketear.data.audio import decode_clip
+from pocketear.data.measure import decode_clip
 
 _MEMORY = 2 << 30  # bytes of address space of one process, where the system keeps such a limit
 _SECONDS = 300.0  # for one clip; an hour of 8 channels at 192 kHz takes a quarter of it

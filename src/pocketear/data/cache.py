@@ -23,7 +23,7 @@ from pocketear.data.apart import decode_apart
 from pocketear.data.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
-DECODERS = ("numpy", "soundfile", "soxr", "av")
+DECODERS = ("numpy", "scipy", "soundfile", "soxr", "av")
 _FORMER = "[0-9a-f]" * 16  # folders of versions that kept all kinds in one
 _HERE = Here()
 
@@ -139,19 +139,19 @@ def array_cache(name: str, dtype: str, made_by: str) -> ArrayCache:
 
 
 def waveform_cache(sample_rate: int) -> ArrayCache:
-    """The cache of decoded clips: int16, noted with their audio.Measurement."""
+    """The cache of decoded clips: int16, noted with their measure.Measurement."""
     return array_cache(f"waveforms/{sample_rate}", "<i2", decoding())
 
 
 def decoding() -> str:
     """The fingerprint of what makes a waveform of a file."""
-    return fingerprint("data/audio.py", DECODERS)
+    return fingerprint("data/measure.py", DECODERS)
 
 
 def decode(
     clip: Any, cache: ArrayCache, sample_rate: int, workers: Here | Cluster = _HERE
 ) -> dict[str, Any]:
-    """Have the waveform of a clip in the cache. returns: what audio.decode_clip measured
+    """Have the waveform of a clip in the cache. returns: what measure.decode_clip measured
 
     workers: where `decode_apart` is called
     raises: ClipError if the file cannot be decoded

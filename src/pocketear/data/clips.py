@@ -21,12 +21,19 @@ COLUMNS = {
     "sample_rate": "int64",  # Hz, of the file
     "channels": "int64",
     "subtype": "str",  # the file's sample format, such as PCM_16
+    "container": "str",  # such as wav, ogg, mov
+    "codec": "str",  # such as pcm, flac, vorbis, aac
+    "bit_depth": "int64",  # of a sample, 0: the codec has none
     "level_dbfs": "float64",  # RMS, dB re full scale
     "peak": "float64",  # full scale = 1
     "clipped_share": "float64",  # of the samples
     "dc_offset": "float64",  # absolute mean, full scale = 1
     "silence_share": "float64",  # of the 10 ms blocks
+    "leading_silence": "float64",  # s of digital silence before the sound
+    "trailing_silence": "float64",  # s of it behind the sound
+    "noise_floor_dbfs": "float64",  # what a tenth of the 10 ms blocks stay below, without DC
     "sound": "str",  # SHA-256 of the decoded samples, "" where there are none
+    "bandwidth": "float64",  # Hz, measured: where the spectrum ends in an edge, else half the rate
 }
 # who says the group: the dataset, the stage `group`, or nobody, and then it is this file alone
 GIVEN, FOUND, UNKNOWN = "given", "found", "unknown"

@@ -6,6 +6,7 @@ Only containers that hold the sound themselves are opened: a playlist would name
 
 import errno
 import os
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import inf
@@ -33,7 +34,21 @@ _DEMUXERS = (
     "flac,mp3,ogg,ac3,eac3,dts,dtshd,truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,rm,avi,flv,"
     "mpegts,mpeg,qcp,dss,xwma,sox,ircam,nistsphere,oma,shn"
 )
+_INTEGERS = re.compile(r"PCM_[SU]?(\d+)")  # libsndfile's samples without compression
+_FLOATS = {"FLOAT": 32, "DOUBLE": 64}
+_AV_PCM = re.compile(r"pcm_([suf])(\d+)")
+# one name a codec, whoever reads it
+_SHORT = {"mpeg_layer_iii": "mp3", "mp3float": "mp3", "pcm_mulaw": "ulaw", "pcm_alaw": "alaw"}
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a file holds its samples. bit_depth: of one sample, 0 where the codec has none."""
+
+    container: str = ""  # wav, flac, ogg, mp3, mov …
+    codec: str = ""  # pcm, flac, vorbis, mp3, aac …
+    bit_depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class Recording:
     samples: NDArray[np.float32]
     sample_rate: int  # Hz
     subtype: str
+    coding: Coding = Coding()
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,7 @@ def _read_soundfile(
     """returns (by `yield from`): False if it turns out at once that this cannot be decoded"""
     rate, declared = int(file.samplerate), int(file.frames)
     _check_header(path, file.channels, rate)
+    coding = _coding(str(file.format), str(file.subtype))
     first, last = (min(one, declared) for one in part.samples(rate))
     wanted = max(0, int(last) - int(first))
     if wanted > part.longest * rate and declared < _UNKNOWN:
@@ -177,7 +194,7 @@ def _read_soundfile(
         file.seek(first)
         while len(samples := file.read(min(block, wanted - there), "float32", always_2d=True)):
             there += len(samples)
-            yield Recording(samples, rate, str(file.subtype))
+            yield Recording(samples, rate, str(file.subtype), coding)
     except soundfile.LibsndfileError as error:
         if not there:
             return False
@@ -188,13 +205,31 @@ def _read_soundfile(
     return True
 
 
+def _coding(container: str, subtype: str) -> Coding:
+    """In libsndfile's words. The subtype of a FLAC is that of its samples."""
+    integers = _INTEGERS.match(subtype)
+    bits = int(integers[1]) if integers else _FLOATS.get(subtype, 0)
+    kind = "pcm" if integers else "float" if bits else subtype
+    codec = "flac" if container == "FLAC" else kind.lower()
+    return Coding(container.lower(), _SHORT.get(codec, codec), bits)
+
+
+def _av_coding(container: str, codec: str) -> Coding:
+    """In FFmpeg's words: several names of a container, of which the first is taken."""
+    name, samples = container.partition(",")[0], _AV_PCM.match(codec)
+    if samples:
+        return Coding(name, "float" if samples[1] == "f" else "pcm", int(samples[2]))
+    return Coding(name, _SHORT.get(codec, codec))
+
+
 def _read_av(path: Path, part: Part, block: int) -> Iterator[Recording]:
     import av  # 0.1 s and only for what soundfile cannot read
 
     try:  # "file:", or a folder called `http:` would be an address
         with av.open(f"file:{path}", options=_OPTIONS) as container:
             stream = _sound(path, container, part)
-            rate, subtype = int(stream.rate), str(stream.codec_context.name).upper()
+            rate, codec = int(stream.rate), str(stream.codec_context.name)
+            coding = _av_coding(str(container.format.name), codec)
             first, last = part.samples(rate)
             there = 0
             for samples in _joined(container, stream, block):
@@ -203,7 +238,7 @@ def _read_av(path: Path, part: Part, block: int) -> Iterator[Recording]:
                 ]
                 there += len(samples)
                 if len(piece):
-                    yield Recording(piece, rate, subtype)
+                    yield Recording(piece, rate, codec.upper(), coding)
                 if there >= last:
                     return
     except (av.error.FFmpegError, ValueError, IndexError) as error:

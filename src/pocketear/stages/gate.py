@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pocketear.base import process
+from pocketear.contracts.audit import Audit
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.groups import Groups
 from pocketear.contracts.latency import LatencyReport
@@ -17,7 +18,7 @@ from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import read, write
 from pocketear.contracts.robustness import RobustnessReport
 from pocketear.contracts.verdict import Gate, Verdict
-from pocketear.params import GateParams, load_params
+from pocketear.params import AuditParams, GateParams, load_params
 
 
 def at_least(name: str, limit: float, value: float | None, unit: str = "", why: str = "") -> Gate:
@@ -187,6 +188,13 @@ def timed_gates(latency: LatencyReport) -> Iterator[Gate]:
         )  # fmt: skip
 
 
+def audit_gates(audit: Audit, p: AuditParams) -> Iterator[Gate]:
+    """What is not sound must not tell the labels apart: the property that does so best."""
+    worst = audit.worst
+    separation, why = worst.separation if worst else 0.0, worst.sentence if worst else ""
+    yield at_most("audit.separation", p.max_separation, separation, why=why)
+
+
 def judge(
     gates: list[Gate],
     absent: tuple[str, ...],
@@ -232,12 +240,14 @@ def main(reports: Path, verdict: Path) -> None:
     shipped = shipped_runners(params.export)
     figures = read(reports / "metrics.json", MetricsReport)
     crossvalidated = read(reports / "folds" / "folds.json", GroupFolds)
+    audit = read(reports / "validation" / "audit.json", Audit)
     gates = [
         *accuracy_gates(figures, shipped, crossvalidated, params.gate),
         *robust_gates(read(reports / "robustness.json", RobustnessReport), params.gate),
         *alarm_gates(figures, shipped[0], params.gate),
         *parity_gates(read(reports / "parity.json", ParityReport), params.gate),
         *latency_gates(read(reports / "latency.json", LatencyReport), params.gate),
+        *audit_gates(audit, params.audit),
     ]
     found = judge(
         gates,

@@ -15,13 +15,18 @@ from typing import Any
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.errors import DataError, shown
+from pocketear.base.errors import DataError, shown, shown_number
 from pocketear.base.files import replacing
 from pocketear.base.tables import write_csv
+from pocketear.contracts.audit import Audit
 from pocketear.contracts.report_file import write
 from pocketear.contracts.validation import Validation
+from pocketear.data.audit import PROPERTIES, audit, by_group
+from pocketear.data.audit_chart import draw
+from pocketear.data.audit_report import summarise
 from pocketear.data.clips import known_labels, read_clips, write_clips
 from pocketear.data.data_docs import make_offline
+from pocketear.data.label_names import background_problems, label_problems
 from pocketear.params import ValidationParams, load_params
 
 _NO_TIME = datetime(1980, 1, 1, tzinfo=UTC)
@@ -36,6 +41,17 @@ class Rule:
     low: float | None
     high: float | None
     reason: str  # may use {value}, {low}, {high}
+    percent: bool = False
+
+    def why(self, clip: Any) -> str:
+        """The reason, with digits enough to show on which side of its bounds the value is."""
+        scale, sign = (100, "%") if self.percent else (1, "")
+        value = scale * clip[self.column]
+        bounds = {"low": self.low, "high": self.high}
+        scaled = {name: scale * b for name, b in bounds.items() if b is not None}
+        texts = {name: f"{b:g}{sign}" for name, b in scaled.items()}
+        text = shown_number(value, *scaled.values())
+        return self.reason.format(value=f"{text}{sign}", error=clip["error"], **texts)
 
 
 @dataclass(frozen=True)
@@ -52,23 +68,21 @@ def clip_rules(params: ValidationParams) -> list[Rule]:
     return [
         Rule("undecodable", None, 0, "{error}"),
         Rule("unlabelled", None, 0, "its label is not in data.labels; fix it, or list it"),
-        Rule("duration", p.min_seconds, p.max_seconds, "lasts {value:.3g} s, want {low} to {high}"),
+        Rule("duration", p.min_seconds, p.max_seconds, "lasts {value} s, want {low} to {high}"),
         Rule(
             "sample_rate", p.min_sample_rate, p.max_sample_rate,
             "sampled at {value} Hz, want {low} to {high}",
         ),
         Rule("channels", 1, p.max_channels, "has {value} channels, want {low} to {high}"),
-        Rule(
-            "level_dbfs", p.min_level_dbfs, None, "too quiet: {value:.1f} dBFS, want {low} or more"
-        ),
+        Rule("level_dbfs", p.min_level_dbfs, None, "too quiet: {value} dBFS, want {low} or more"),
         Rule(
             "clipped_share", None, p.max_clipped_share,
-            "clipped: {value:.0%} of its samples are at full scale, want at most {high:.0%}",
+            "clipped: {value} of its samples are at full scale, want at most {high}", percent=True,
         ),
-        Rule("dc_offset", None, p.max_dc_offset, "has a DC offset of {value:.2f}, want <= {high}"),
+        Rule("dc_offset", None, p.max_dc_offset, "has a DC offset of {value}, want <= {high}"),
         Rule(
             "silence_share", None, p.max_silence_share,
-            "digital silence: {value:.1%} of it, want at most {high:.1%}",
+            "digital silence: {value} of it, want at most {high}", percent=True,
         ),
         # after what a clip is by itself: all silences are copies of each other
         Rule("other_label", None, 0, "the same sound has another label elsewhere; keep one"),
@@ -109,13 +123,7 @@ def reasons(table: pd.DataFrame, offenders: Iterable[tuple[int, Rule]]) -> pd.Se
     """One reason a row that is set aside: of the first rule that it breaks. Index: row number."""
     found: dict[int, str] = {}
     for row, rule in offenders:
-        clip = table.loc[row]
-        found.setdefault(
-            row,
-            rule.reason.format(
-                value=clip[rule.column], low=rule.low, high=rule.high, error=clip["error"]
-            ),
-        )
+        found.setdefault(row, rule.why(table.loc[row]))
     return pd.Series(found, dtype="str").sort_index()
 
 
@@ -138,6 +146,40 @@ def too_few(kept: pd.DataFrame, labels: tuple[str, ...], params: ValidationParam
         for label in labels
         if counts.get(label, 0) < params.min_clips_per_label
     ]
+
+
+def audit_expectations(audit: Audit, limit: float) -> tuple[pd.DataFrame, list[Any]]:
+    """The certain separations, a column each, and that none is beyond the limit."""
+    import great_expectations as gx
+
+    separations = {
+        f"separation by {one.name}": one.separation if one.certain else 0.0
+        for one in (*audit.properties, audit.overall)
+        if one.role != "shown"
+    }
+    table = pd.DataFrame([{**separations, "row": 0}]).astype("float64")
+    return table, [
+        gx.expectations.ExpectColumnMaxToBeBetween(column=name, max_value=limit)
+        for name in separations
+    ]
+
+
+def write_audit(kept: pd.DataFrame, findings: Audit, report: Path) -> None:
+    """audit.json, and in audit/ a table by group and a picture of each property that varies."""
+    write(findings, report / "audit.json")
+    (report / "audit").mkdir()
+    write_csv(by_group(kept), report / "audit" / "groups.csv")
+    for one in PROPERTIES:
+        if one.name in kept and kept[one.name].nunique() > 1:
+            draw(kept, one, report / "audit" / f"{one.name}.svg")
+
+
+def warnings(findings: Audit) -> list[str]:
+    """What the gate will refuse, so that nobody waits for the training to learn it."""
+    refused = [one for one in findings.properties if one.status == "refused"]
+    if findings.overall.status == "refused":
+        refused = refused or [findings.overall]
+    return [f"the gate will refuse this set: {one.sentence}" for one in refused]
 
 
 def expect(rules: list[Rule]) -> list[Any]:
@@ -223,30 +265,28 @@ def _place(rules: list[Rule], result: Any) -> int:
 
 
 def validate(
-    table: pd.DataFrame, labels: tuple[str, ...], params: ValidationParams, docs: Path
+    context: Any, table: pd.DataFrame, labels: tuple[str, ...], params: ValidationParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Judge a clip table.
+    """Judge a clip table. context: of `open_context`
 
     returns: the usable clips; those set aside, with their `reason`; why the set cannot be used
     """
-    context = open_context(docs)
     rows = with_findings(table.reset_index(drop=True), labels).assign(row=lambda t: range(len(t)))
     bad = reasons(rows, judge(context, "clips", rows, clip_rules(params), []).offenders)
     aside = table.loc[bad.index].assign(reason=bad)
     kept = rows.drop(index=bad.index)
     expected = known_labels(kept, labels)
-    problems = too_few(kept, expected, params)
+    problems = [*label_problems(expected), *too_few(kept, expected, params)]
     if len(kept):
         more = count_expectations(expected, params)
         broken = judge(context, "dataset", kept, dataset_rules(), more).offenders
         first = {rule.column: (row, rule) for row, rule in reversed(broken)}
         problems += [rule.reason.format(path=kept["path"][row]) for row, rule in first.values()]
-    make_offline(docs)
-    share = len(aside) / max(1, len(table))
+    share, most = len(aside) / max(1, len(table)), 100 * params.max_set_aside_share
     if share > params.max_set_aside_share or not len(kept):
         problems.append(
-            f"{len(aside)} of {len(table)} clips cannot be used ({share:.1%}, want at most "
-            f"{params.max_set_aside_share:.1%}): " + named(aside)
+            f"{len(aside)} of {len(table)} clips cannot be used "
+            f"({shown_number(100 * share, most)}%, want at most {most:g}%): " + named(aside)
         )
     return kept[table.columns], aside, problems
 
@@ -279,12 +319,22 @@ def main(clips: Path, valid: Path, report: Path) -> None:
     table = read_clips(clips)
     with replacing(report) as fresh:
         fresh.mkdir()
-        kept, aside, problems = validate(
-            table, params.data.labels, params.validation, fresh / "docs"
-        )
+        context = open_context(fresh / "docs")
+        kept, aside, problems = validate(context, table, params.data.labels, params.validation)
+        labels, background = known_labels(kept, params.data.labels), params.listener.background
+        wrong, asked = background_problems(labels, background)
+        problems += wrong
+        found = audit(kept, labels, background, params.frontend.fmax)
+        findings = summarise(found, kept, params.audit)
+        write_audit(kept, findings, fresh)
+        separations, limits = audit_expectations(findings, params.audit.max_separation)
+        judge(context, "audit", separations, [], limits)
+        make_offline(fresh / "docs")
         write_csv(aside, fresh / "set_aside.csv")
         write(summary(kept, aside, problems), fresh / "validation.json")
     print(f"validate: {len(kept)} clips can be used, {len(aside)} set aside ({report})")
+    for line in (*asked, *findings.marks, *warnings(findings)):
+        print(f"validate: {line}")
     if problems:
         keep_report(report)
         raise DataError(f"{' | '.join(problems)} | every clip's reason: {_KEPT}/set_aside.csv")

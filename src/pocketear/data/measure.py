@@ -1,0 +1,192 @@
+"""measure: what can be measured of a recording while it is decoded, piece by piece.
+
+`validate` judges clips by it, and data/audit asks whether it tells the labels apart. Apart from
+audio.py, so that another measure reruns no model.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketear.base.arrays import Waveform
+from pocketear.data.audio import LONGEST, no_samples, resampled, to_int16
+from pocketear.data.bandwidth import Spectrum, cutoff
+from pocketear.data.containers import Part, Recording, pieces
+
+_BLOCK_SECONDS = 0.01  # silence and the noise floor are judged in blocks of 10 ms
+_INT16 = 32768
+_FULL_SCALE = (_INT16 - 1) / _INT16  # the loudest positive 16-bit sample: at or above it, clipped
+_SILENCE = 1 / _INT16  # below one 16-bit step in all channels
+_FLOOR_PERCENTILE = 10  # of the blocks: a sound that pauses for a tenth of its time shows its floor
+_LEAST_POWER = 1e-20  # -200 dBFS stands for nothing
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `validate` judges a clip by; units as in clips.COLUMNS."""
+
+    duration: float
+    sample_rate: int
+    channels: int
+    subtype: str
+    container: str
+    codec: str
+    bit_depth: int
+    level_dbfs: float
+    peak: float
+    clipped_share: float
+    dc_offset: float
+    silence_share: float
+    leading_silence: float
+    trailing_silence: float
+    noise_floor_dbfs: float
+    bandwidth: float
+
+
+class Meter:
+    """All of a Measurement, of a recording that comes in pieces.
+
+    Level, peak, clipping, DC and silence are of all channels; the noise floor and the bandwidth
+    of their mean, which is what a model gets.
+    """
+
+    def __init__(self, first: Recording) -> None:
+        """first: the first piece, which `add` is given too"""
+        self._first = first
+        self._channels = first.samples.shape[1]
+        self._count, self._clipped, self._peak = 0, 0, 0.0
+        self._powers: list[float] = []  # of the pieces: sums of squares
+        self._sums: list[NDArray[np.float64]] = []  # of the pieces: a sum a channel
+        self._blocks = _Blocks(max(1, round(first.sample_rate * _BLOCK_SECONDS)))
+        self._spectrum = Spectrum()
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """samples: (sample, channel), the next ones"""
+        loudness = np.abs(samples)
+        self._count += len(samples)
+        self._peak = max(self._peak, float(loudness.max(initial=0.0)))
+        self._clipped += int(np.count_nonzero(loudness >= _FULL_SCALE))
+        self._powers.append(float(np.sum(np.square(samples, dtype=np.float64))))
+        self._sums.append(samples.sum(axis=0, dtype=np.float64))
+        mono = samples[:, 0]
+        if self._channels > 1:
+            mono = samples.mean(axis=1, dtype=np.float32)
+        self._blocks.add(mono, loudness.max(axis=1) < _SILENCE)
+        self._spectrum.add(mono)
+
+    def measurement(self) -> Measurement:
+        """Of what was added."""
+        rate, coding = self._first.sample_rate, self._first.coding
+        power = fsum(self._powers) / (self._count * self._channels)
+        means = np.sum(self._sums, axis=0) / self._count
+        duration = self._count / rate
+        leading, trailing, share = self._blocks.silence()
+        block = self._blocks.length / rate
+        return Measurement(
+            duration=duration,
+            sample_rate=rate,
+            channels=self._channels,
+            subtype=self._first.subtype,
+            container=coding.container,
+            codec=coding.codec,
+            bit_depth=coding.bit_depth,
+            level_dbfs=_dbfs(power),
+            peak=self._peak,
+            clipped_share=self._clipped / (self._count * self._channels),
+            dc_offset=float(np.abs(means).max()),
+            silence_share=share,
+            leading_silence=min(duration, leading * block),
+            trailing_silence=min(duration, trailing * block),
+            noise_floor_dbfs=_dbfs(self._blocks.floor()),
+            bandwidth=cutoff(self._spectrum.power(), rate),
+        )
+
+
+class _Blocks:
+    """Which blocks of a recording are digital silence, and how loud the others are."""
+
+    def __init__(self, length: int) -> None:
+        """length: samples of a block"""
+        self.length = length
+        self._rest = np.zeros(0, np.float32)  # behind the last whole block
+        self._quiet = np.zeros(0, np.bool_)  # of the same samples
+        self._powers: list[NDArray[np.float64]] = []  # without a block's mean, so without DC
+        self._silent: list[NDArray[np.bool_]] = []
+
+    def add(self, mono: Waveform, quiet: NDArray[np.bool_]) -> None:
+        """mono: (sample,); quiet: (sample,), below a 16-bit step in all channels"""
+        if len(self._rest):
+            mono = np.concatenate([self._rest, mono])
+            quiet = np.concatenate([self._quiet, quiet])
+        whole = len(mono) // self.length * self.length
+        self._take(mono[:whole].reshape(-1, self.length), quiet[:whole].reshape(-1, self.length))
+        self._rest, self._quiet = mono[whole:].copy(), quiet[whole:].copy()
+
+    def _take(self, mono: NDArray[np.float32], quiet: NDArray[np.bool_]) -> None:
+        """mono, quiet: (block, sample)"""
+        means = mono.mean(axis=1, dtype=np.float64)
+        squares = np.square(mono, dtype=np.float64).mean(axis=1)
+        self._powers.append(np.maximum(squares - means**2, 0.0))
+        self._silent.append(np.asarray(quiet.all(axis=1)))
+
+    def silence(self) -> tuple[int, int, float]:
+        """returns: silent blocks before and behind all others, and the share of all that are"""
+        silent = self._whole(self._silent)
+        if silent.all():
+            return len(silent), len(silent), 1.0
+        leading, trailing = int(np.argmin(silent)), int(np.argmin(silent[::-1]))
+        return leading, trailing, float(np.count_nonzero(silent) / len(silent))
+
+    def floor(self) -> float:
+        """The power that a tenth of the blocks stay below; digital silence is no noise."""
+        powers = self._whole(self._powers)[~self._whole(self._silent)]
+        return float(np.percentile(powers, _FLOOR_PERCENTILE)) if len(powers) else 0.0
+
+    def _whole(self, found: list[NDArray[Any]]) -> NDArray[Any]:
+        """A figure a block; of a recording shorter than a block, of what there is."""
+        if not sum(map(len, found)):
+            self._take(self._rest[None], self._quiet[None])
+        return np.concatenate(found)
+
+
+def measure(recording: Recording) -> Measurement:
+    """All that is measured of a recording in memory."""
+    meter = Meter(recording)
+    meter.add(recording.samples)
+    return meter.measurement()
+
+
+def decode_clip(
+    path: Path, start: float, end: float, sample_rate: int
+) -> tuple[NDArray[np.int16], dict[str, Any]]:
+    """Decode a file, or a part of it.
+
+    returns: (sample,), the fields of its Measurement and `sound`, the SHA-256 of the samples
+    raises: ClipError if it cannot be decoded
+    """
+    part = Part(start, end, LONGEST)
+    meter: Meter | None = None
+
+    def measured() -> Iterator[Recording]:
+        nonlocal meter
+        for piece in pieces(path, part):
+            meter = meter or Meter(piece)
+            meter.add(piece.samples)
+            yield piece
+
+    made = [to_int16(waveform) for waveform in resampled(measured(), sample_rate)]
+    if not meter:
+        raise no_samples(path, part)
+    samples = np.concatenate(made)
+    sound = hashlib.sha256(samples.tobytes()).hexdigest()
+    return samples, {**asdict(meter.measurement()), "sound": sound}
+
+
+def _dbfs(power: float) -> float:
+    return float(10 * np.log10(max(power, _LEAST_POWER)))
