@@ -182,13 +182,23 @@ def measure(recording: Recording) -> Measurement:
     return meter.measurement()
 
 
-def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Waveform]:
+def stream_waveform(
+    path: Path, sample_rate: int, block: int, part: Part = WHOLE
+) -> Iterator[Waveform]:
     """A file of any length and format as mono waveform pieces, decoded and resampled on the way.
 
     block: samples of the file decoded at a time; the pieces' lengths vary with the resampler
     raises: ClipError as `read_recording`
     """
-    return _waveform(pieces(path, WHOLE, block), sample_rate)
+    return _waveform(pieces(path, part, block), sample_rate)
+
+
+def stream_plain(path: Path, sample_rate: int, block: int, part: Part) -> Iterator[Waveform]:
+    """`stream_waveform` of a container that needs no decoder of others' making.
+
+    raises: NotPlainError before the first piece if it needs one; ClipError as `read_recording`
+    """
+    return _waveform(pieces(path, part, block, plain=True), sample_rate)
 
 
 def _waveform(read: Iterator[Recording], sample_rate: int) -> Iterator[Waveform]:

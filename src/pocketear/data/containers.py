@@ -7,6 +7,7 @@ Only containers that hold the sound themselves are opened: a playlist would name
 import errno
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -33,7 +34,15 @@ _DEMUXERS = (
     "flac,mp3,ogg,ac3,eac3,dts,dtshd,truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,rm,avi,flv,"
     "mpegts,mpeg,qcp,dss,xwma,sox,ircam,nistsphere,oma,shn"
 )
+# What libsndfile reads without the decoders of Ogg, MP3 and FFmpeg: WAV and AIFF that hold samples
+# as they are, and FLAC.
+_PLAIN_HEADS = (b"RIFF", b"RF64", b"fLaC", b"FORM")
+_PLAIN_SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+
+
+class NotPlainError(ClipError):
+    """A file needs a decoder that should run in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +77,18 @@ class _SoundFile(soundfile.SoundFile):
         return False
 
 
-def pieces(path: Path, part: Part = WHOLE, block: int = MOST_AT_ONCE) -> Iterator[Recording]:
+def pieces(
+    path: Path, part: Part = WHOLE, block: int = MOST_AT_ONCE, *, plain: bool = False
+) -> Iterator[Recording]:
     """A part of a file in pieces of about `block` samples a channel, fewer if there are many.
 
+    plain: only WAV, AIFF and FLAC that libsndfile reads without another library
     raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, or holds
-        NaN or infinity
+        NaN or infinity; NotPlainError, before the first piece, if it is not `plain`
     """
     _check_file(path)
     done = 0
-    for piece in _read(path, part, block):
+    for piece in _read_plain(path, part, block) if plain else _read(path, part, block):
         first, _ = part.samples(piece.sample_rate)
         _check_samples(path, piece.samples, first + done)
         done += len(piece.samples)
@@ -160,6 +172,21 @@ def _read(path: Path, part: Part, block: int) -> Iterator[Recording]:
                 if (yield from _read_soundfile(path, file, part, block)):
                     return
     yield from _read_av(path, part, block)
+
+
+def _read_plain(path: Path, part: Part, block: int) -> Iterator[Recording]:
+    """By soundfile, if it is one of _PLAIN_HEADS and _PLAIN_SUBTYPES."""
+    with path.open("rb", buffering=0) as raw:  # libsndfile goes on where the file stands
+        if raw.read(4) in _PLAIN_HEADS:
+            raw.seek(0)
+            with (
+                suppress(soundfile.LibsndfileError),
+                _SoundFile(raw.fileno(), closefd=False) as file,
+            ):
+                plain = file.subtype in _PLAIN_SUBTYPES
+                if plain and (yield from _read_soundfile(path, file, part, block)):
+                    return
+    raise NotPlainError(f"{path}: needs a decoder")
 
 
 def _read_soundfile(
