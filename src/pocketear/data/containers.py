@@ -245,6 +245,8 @@ def _sound(path: Path, container: Any, part: Part) -> Any:
     if not container.streams.audio:
         raise ClipError(f"{path}: holds no sound; remove it or give the right file")
     stream = container.streams.audio[0]
+    if not stream.codec_context:
+        raise ClipError(f"{path}: is in a format without a decoder; convert it to WAV or FLAC")
     _check_header(path, stream.codec_context.channels, int(stream.rate or 0))
     declared = (container.duration or 0) / 1e6  # microseconds
     if not part.end and declared - part.start > part.longest:
