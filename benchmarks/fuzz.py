@@ -15,11 +15,12 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from claim import publish
+from pocketear.base.arrays import Waveform
 from project import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/helpers"))
@@ -68,8 +69,8 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _all_of(stream: Callable[[Path, int, int], object]) -> Callable[[Path], object]:
-    return lambda path: sum(len(piece) for piece in stream(path, 16_000, 1 << 18))  # type: ignore[attr-defined]
+def _all_of(stream: Callable[[Path, int, int], Iterator[Waveform]]) -> Callable[[Path], object]:
+    return lambda path: sum(map(len, stream(path, 16_000, 1 << 18)))
 
 
 def attempt(target: Target, number: int, path: Path) -> str:

@@ -67,6 +67,10 @@ def test_what_is_refused_here_is_refused_in_the_same_words(tmp_path: Path) -> No
         with pytest.raises(ClipError) as error:
             list(stream_untrusted(tmp_path / name, RATE, BLOCK))
         assert str(error.value) == str(raw.value)
+    (one,) = decoders()
+    with pytest.raises(ClipError):
+        load_untrusted(tmp_path / "text.m4a", RATE)
+    assert decoders() == [one], "a file that is refused costs no process"
 
 
 def test_a_file_that_kills_its_decoder_is_an_error(tmp_path: Path) -> None:

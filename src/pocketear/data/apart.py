@@ -152,12 +152,14 @@ def _asked(kind: str, path: Path, *request: float) -> Iterator[Answer]:
 
 def _ask(decoder: _Decoder, kind: str, path: Path, *request: float) -> Iterator[Answer]:
     """raises: ClipError also where the process could not decode the file"""
+    error = None
     for answer, samples in decoder.ask(kind, path, *request):
-        if "error" in answer:
-            _idle.append(decoder)
-            raise ClipError(f"{path}: {answer['error']}")
-        yield answer, samples
-    _idle.append(decoder)
+        error = answer.get("error")
+        if error is None:
+            yield answer, samples
+    _idle.append(decoder)  # only once nothing more comes of it, error or not
+    if error is not None:
+        raise ClipError(f"{path}: {error}")
 
 
 @atexit.register
