@@ -62,7 +62,7 @@ def _link_data(root: Path, copy: Path) -> None:
 
 
 def _params(path: Path) -> dict[str, Any]:
-    """What params.yaml holds; nothing where it is no mapping, of which `dvc repro` then complains."""
+    """What params.yaml holds; nothing where it is no mapping, as `dvc repro` will report."""
     try:
         read = read_yaml(path.read_text(encoding="utf-8"), path)
     except ValueError as error:
