@@ -41,7 +41,7 @@ VALIDATE = [
 ]
 POCKETEAR = [PYTHON, "-c", "from pocketear.cli import main; main()"]
 _PEAK_MB = 900  # of a command; ingest of a good clip takes 300
-_SECONDS = 120
+_SECONDS = 40 if BROKEN in os.environ else 120  # of processor time
 _SECRET = "Zq7secret"  # noqa: S105
 _SHELL = ["$(touch PWNED)", "`touch PWNED`", "a;touch PWNED;b", "a|touch PWNED", "a&&touch PWNED"]
 
@@ -81,7 +81,7 @@ def case(kind: str, name: str) -> Callable[[Case], Case]:
 def run(command: list[str], **more: str) -> Ended:
     """Run a command in the working folder; in a broken copy, by a shell."""
     environment = {**os.environ, "MLFLOW_TRACKING_URI": "", "OPENBLAS_NUM_THREADS": "1", **more}
-    by_shell = BROKEN in os.environ and any("PWNED" in word for word in command)
+    by_shell = os.environ.get(BROKEN) == "shell"
     with tempfile_text() as printed:
         process = subprocess.Popen(
             " ".join(command) if by_shell else command,
@@ -164,8 +164,9 @@ def _(folder: Path) -> str:
     for name in _SHELL:
         (sounds / "cry" / f"{name}.wav").write_bytes((sounds / "cry/good.wav").read_bytes())
     ended = run(_shown_to_a_shell(INGEST, sounds / "cry"))
-    used = sum(not error for error in clips().values())
-    return ended.held() or not_run() or ("" if used == 7 else f"{used} of 7 taken")
+    fell = ended.held() or not_run()
+    used = 0 if fell else sum(not error for error in clips().values())
+    return fell or ("" if used == 7 else f"{used} of 7 taken")
 
 
 def _shown_to_a_shell(command: list[str], folder: Path) -> list[str]:
@@ -618,6 +619,7 @@ def registry_case(name: str, entries: dict[str, bytes], *, file: str = "m.zip") 
             return "" if "\n" not in str(error) and len(str(error)) < 500 else str(error)[:200]
         finally:
             registry.download = kept
+            Path("/tmp/evil-pocketear").unlink(missing_ok=True)  # noqa: S108  where --broken puts it
         outside = {path.name for path in folder.rglob("evil*")}
         return f"taken, with {outside}" if outside else "taken"
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import yaml
-
+from pocketear.base.yaml_text import read_yaml
 from stage_runs import PipelineError
 from workspace import set_params
 
@@ -51,7 +51,7 @@ def _own_files(root: Path) -> list[str]:
 
 
 def _link_data(root: Path, copy: Path) -> None:
-    params = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))
+    params = _params(copy / "params.yaml")
     for section, name in (("data", "path"), ("evaluate", "negatives")):
         path = params.get(section, {}).get(name, "")
         target = Path(os.path.normpath(root / path))
@@ -59,6 +59,15 @@ def _link_data(root: Path, copy: Path) -> None:
         if path and target.exists() and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(target)
+
+
+def _params(path: Path) -> dict[str, Any]:
+    """What params.yaml holds; nothing where it is no mapping, as `dvc repro` will report."""
+    try:
+        read = read_yaml(path.read_text(encoding="utf-8"), path)
+    except ValueError as error:
+        raise PipelineError(str(error)) from error
+    return read if isinstance(read, dict) else {}
 
 
 def _git_init(copy: Path) -> None:

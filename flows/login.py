@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pocketear.base.loopback import own_hosts
+
 PROFILES = Path(".pocketear/prefect/profiles.toml")  # `profiles_path` in prefect.toml
 _USER = "pocketear"
 
@@ -38,7 +40,7 @@ class Login:
 
 def new_login(port: int) -> Login:
     """A login with a fresh secret, for a server on this machine."""
-    origins = tuple(f"http://{host}:{port}" for host in ("127.0.0.1", "localhost"))
+    origins = tuple(f"http://{host}" for host in own_hosts(port))
     return Login(f"{origins[0]}/api", origins, f"{_USER}:{secrets.token_urlsafe(32)}")
 
 

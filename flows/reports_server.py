@@ -1,36 +1,18 @@
 """reports_server: the folder of reports on a loopback port, for this machine's own address only.
 
-report.html holds users' recordings. A web page whose host name is made to resolve to 127.0.0.1
-(DNS rebinding) could read it as its own; such a request carries that name in its Host header.
+report.html holds users' recordings.
 """
 
 import argparse
 from functools import partial
-from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
 
-LOOPBACK = "127.0.0.1"
-
-
-def own_hosts(port: int) -> tuple[str, ...]:
-    """The Host headers of requests that are meant for a port of this machine."""
-    return f"{LOOPBACK}:{port}", f"localhost:{port}"
+from pocketear.base.loopback import LOOPBACK, OwnHostHandler
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    server: ThreadingHTTPServer
-
-    def send_head(self) -> IO[bytes] | None:  # type: ignore[override]  # of GET and HEAD alike
-        if (self.headers.get("Host") or "").lower() not in own_hosts(self.server.server_port):
-            self.send_error(HTTPStatus.FORBIDDEN)
-            return None
-        return super().send_head()
-
+class _Handler(OwnHostHandler, SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
-        # no other site may embed what is served here
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         super().end_headers()
 

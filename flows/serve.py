@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from login import PROFILES, new_login, stored
-from reports_server import LOOPBACK, own_hosts
+from pocketear.base.loopback import LOOPBACK, own_hosts
 from services import (
     POOL,
     ServeError,

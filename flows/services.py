@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from reports_server import LOOPBACK
+from pocketear.base.loopback import LOOPBACK
 from stage_runs import SUPERVISE
 
 STATE = Path(".pocketear")

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from dvc.utils.serialize import modify_yaml
 from filelock import FileLock, Timeout
 
 from pocketear.base.errors import ParamsError
+from pocketear.base.yaml_text import read_yaml
 from pocketear.params import load_params
 from stage_runs import PipelineError
 
@@ -83,7 +83,10 @@ def _set(params: dict[str, Any], override: str) -> None:
     *sections, last = name.split(".")
     for section in sections:
         params = params[section]
-    value = yaml.safe_load(text)
+    try:
+        value = read_yaml(text, f"--set {name}")
+    except ValueError as error:
+        raise PipelineError(str(error)) from error
     if isinstance(params[last], float) and isinstance(value, str):
         value = _number(text)  # YAML 1.1 takes 2e-4 for text
     params[last] = value

@@ -133,8 +133,10 @@ def test_only_the_pages_own_files_are_served(address: str, model: Path) -> None:
 
 
 def test_a_foreign_name_for_this_machine_is_refused(address: str) -> None:
-    assert get(address, "/card.json", host="evil.example").status == 403
-    assert get(address, "/card.json", host="localhost:80").status == 200
+    port = address.partition(":")[2]
+    assert get(address, "/card.json", host=f"LOCALHOST:{port}").status == 200
+    for host in ("evil.example", f"evil.example:{port}", "localhost:1", f"localhost.evil:{port}"):
+        assert get(address, "/card.json", host=host).status == 403
 
 
 def test_nothing_on_the_page_comes_from_elsewhere() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from places import ROOT
 from pocketear.apps.default_model import shipped_model
 from pocketear.apps.predict import Segment, predict, segments
 from pocketear.base.errors import ClipError, RunnerError
@@ -228,6 +229,21 @@ def test_real_recordings_in_their_own_format(model: Path, esc10: Path) -> None:
     found = predict(Path("real.ogg"), open_model(model))
     assert found.label in LABELS
     assert found.seconds == pytest.approx(soundfile.info("real.ogg").duration, abs=0.01)
+
+
+def test_a_file_that_kills_its_decoder_costs_one_row(model: Path) -> None:
+    killer = "argmaxinc__8_Channel_ID.m4a"  # FFmpeg's AAC decoder dies of it
+    found = list((ROOT.parent / "shared/data/cry_laugh").rglob(killer))
+    if not found:
+        pytest.skip(f"no {killer} in ../shared/data/cry_laugh")
+    soundfile.write("good.ogg", steps({0.5: 1.0}, 16_000), 16_000)
+    done = pocketear("predict", found[0], "good.ogg")
+    assert done.returncode == 1
+    what = "its decoder crashed (SIGSEGV); convert it to WAV or FLAC, or remove it"
+    assert done.stderr == f"error: {found[0]}: {what}\n"
+    assert "good.ogg" in done.stdout
+    listened = pocketear("listen", found[0])
+    assert (listened.returncode, listened.stderr) == (1, done.stderr)
 
 
 def test_a_folder_is_refused_with_advice(model: Path, tmp_path: Path) -> None:

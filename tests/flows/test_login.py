@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -173,10 +172,6 @@ def test_a_script_in_the_folder_reports_to_its_server(served):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    version("sqlalchemy") >= "2.1",
-    reason="Prefect 3.8.8's scheduler fails on SQLAlchemy 2.1: pin sqlalchemy<2.1",
-)
 def test_the_nightly_run_is_scheduled(served):
     def scheduled():
         found = api(served, "POST", "/flow_runs/filter", {})[1]

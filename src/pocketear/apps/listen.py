@@ -18,7 +18,8 @@ from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import print_limits
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
-from pocketear.data.audio import from_int16, stream_waveform
+from pocketear.data.audio import from_int16
+from pocketear.data.untrusted import stream_untrusted
 from pocketear.listening import listener
 from pocketear.runtimes.litert import open_model
 
@@ -61,7 +62,7 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
     sound = (
         pcm_blocks(sys.stdin.buffer)
         if live
-        else stream_waveform(Path(file), model.card.sample_rate, _BLOCK)
+        else stream_untrusted(Path(file), model.card.sample_rate, _BLOCK)
     )
     samples, began, events = [0], time.process_time(), 0
     own = listener.Listener.of(model.card)

@@ -18,7 +18,7 @@ from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import print_limits
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
-from pocketear.data.audio import stream_waveform
+from pocketear.data.untrusted import stream_untrusted
 from pocketear.data.windows import stream_windows
 from pocketear.runtimes.litert import Model, open_model
 
@@ -60,7 +60,7 @@ def predict(path: Path, model: Model) -> Prediction:
 
     def pieces() -> Iterator[Waveform]:
         nonlocal samples
-        for piece in stream_waveform(path, card.sample_rate, _BLOCK):
+        for piece in stream_untrusted(path, card.sample_rate, _BLOCK):
             samples += len(piece)
             yield piece
 

@@ -20,15 +20,8 @@ def read_yaml(text: str, where: object) -> object:
     """
     if len(text) > _MOST_BYTES:
         raise ValueError(f"{where}: not valid YAML: larger than {_MOST_BYTES >> 20} MiB")
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _count(node, {}) > _MOST_VALUES:
-            raise yaml.YAMLError(f"its aliases stand for more than {_MOST_VALUES:,} values")
-        made: object = loader.construct_document(node)
-        return made
+        return _read(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -38,6 +31,18 @@ def read_yaml(text: str, where: object) -> object:
         raise ValueError(f"{where}: not valid YAML: nested too deeply") from error
     except ValueError as error:  # of a date or a number that cannot be
         raise ValueError(f"{where}: not valid YAML: {first_line(error)}") from error
+
+
+def _read(text: str) -> object:
+    loader = yaml.SafeLoader(text)  # refuses control characters at once
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count(node, {}) > _MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for more than {_MOST_VALUES:,} values")
+        made: object = loader.construct_document(node)
+        return made
     finally:
         loader.dispose()
 

@@ -1,4 +1,4 @@
-"""apart: `decode_clip` in processes that may die, for files of strangers.
+"""apart: `decode_clip` and `stream_waveform` in processes that may die, for files of strangers.
 
 A decoder that crashes, takes too much memory or does not end costs one clip with a reason. The
 processes live on from clip to clip and import nothing of the stage that calls them. JSON and bare
@@ -12,7 +12,9 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,14 +23,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError, DataError
+from pocketear.data.audio import stream_waveform
+from pocketear.data.containers import Part
 from pocketear.data.measure import decode_clip
 
 _MEMORY = 2 << 30  # bytes of address space of one process, where the system keeps such a limit
-_SECONDS = 300.0  # for one clip; an hour of 8 channels at 192 kHz takes a quarter of it
+_SECONDS = 300.0  # for a clip, or the next piece of a stream; 75 s for an hour of 8 x 192 kHz
 _START_SECONDS = 60.0  # until a process has imported what it needs: 0.3 s where a core is free
 _END_SECONDS = 5.0  # for a process to end by itself
 _SOURCES = str(Path(__file__).parents[2])
+
+Answer = tuple[dict[str, Any], bytes]  # JSON and bare samples; `more` in it: others come behind
 
 
 class _CrashError(ClipError):
@@ -58,17 +65,20 @@ class _Decoder:
             f"see what `{sys.executable} -c 'import pocketear.data.apart'` says"
         )
 
-    def ask(self, path: Path, *request: float) -> tuple[dict[str, Any], bytes]:
-        """What `_answer` says.
+    def ask(self, kind: str, path: Path, *request: float) -> Iterator[Answer]:
+        """What the function of `_ANSWERS` says. Not taken to its end, the process is no more.
 
         raises: ClipError if it takes too long or crashes; then the process is no more
         """
         try:
             # absolute, but no link resolved: the folder may be another one than when it started
             named = os.path.abspath(path)  # noqa: PTH100
-            self._connection.send_bytes(json.dumps([_SECONDS, named, *request]).encode())
-            if self._connection.poll(_SECONDS):
-                return json.loads(self._connection.recv_bytes()), self._connection.recv_bytes()
+            self._connection.send_bytes(json.dumps([kind, _SECONDS, named, *request]).encode())
+            while self._connection.poll(_SECONDS):
+                answer = json.loads(self._connection.recv_bytes())
+                yield answer, self._connection.recv_bytes()
+                if not answer.get("more"):
+                    return
         except (EOFError, OSError):
             how = _status(self.kill())
             raise _CrashError(
@@ -112,28 +122,45 @@ def decode_apart(
     raises: ClipError as it does, and if the process crashes or takes too long; DataError if none
         starts
     """
-    answer, samples = _asked(path, start, end, sample_rate)
-    if "error" in answer:
-        raise ClipError(f"{path}: {answer['error']}")
+    [(answer, samples)] = _asked("clip", path, start, end, sample_rate)
     return np.frombuffer(samples, "<i2"), answer["measured"]
 
 
-def _asked(path: Path, *request: float) -> tuple[dict[str, Any], bytes]:
+def stream_apart(path: Path, sample_rate: int, block: int, longest: float) -> Iterator[Waveform]:
+    """`stream_waveform` in another process, which waits where its pieces are not taken.
+
+    raises: as `decode_apart`
+    """
+    for _, samples in _asked("stream", path, sample_rate, block, longest):
+        yield np.frombuffer(samples, "<f4")
+
+
+def _asked(kind: str, path: Path, *request: float) -> Iterator[Answer]:
     """A file is to blame for a crash only in a fresh process: an earlier one may have done it."""
     try:
         used = _idle.pop()
     except IndexError:
         used = None
+    done = 0
     if used:
         with suppress(_CrashError):
-            return _ask(used, path, *request)
-    return _ask(_Decoder(), path, *request)
+            for answer in _ask(used, kind, path, *request):
+                done += 1
+                yield answer
+            return
+    yield from islice(_ask(_Decoder(), kind, path, *request), done, None)
 
 
-def _ask(decoder: _Decoder, path: Path, *request: float) -> tuple[dict[str, Any], bytes]:
-    answer = decoder.ask(path, *request)
-    _idle.append(decoder)
-    return answer
+def _ask(decoder: _Decoder, kind: str, path: Path, *request: float) -> Iterator[Answer]:
+    """raises: ClipError also where the process could not decode the file"""
+    error = None
+    for answer, samples in decoder.ask(kind, path, *request):
+        error = answer.get("error")
+        if error is None:
+            yield answer, samples
+    _idle.append(decoder)  # only once nothing more comes of it, error or not
+    if error is not None:
+        raise ClipError(f"{path}: {error}")
 
 
 @atexit.register
@@ -155,23 +182,39 @@ def _serve(connection: Connection) -> None:
     connection.send_bytes(b"ready")
     with suppress(EOFError, ConnectionError):
         while True:
-            seconds, *request = json.loads(connection.recv_bytes())
+            kind, seconds, *request = json.loads(connection.recv_bytes())
+            answers = _answers(_ANSWERS[kind], *request)
             signal.alarm(int(seconds + _END_SECONDS))  # also where the other end is dead
-            answer, samples = _answer(*request)
-            connection.send_bytes(json.dumps(answer).encode())
-            connection.send_bytes(samples)
+            for answer, samples in answers:
+                signal.alarm(0)  # who listens to a stream may take its time
+                connection.send_bytes(json.dumps(answer).encode())
+                connection.send_bytes(samples)
+                signal.alarm(int(seconds + _END_SECONDS))
             signal.alarm(0)
 
 
-def _answer(path: str, start: float, end: float, sample_rate: int) -> tuple[dict[str, Any], bytes]:
-    """`decode_clip` as JSON and bare samples, an error without the path before it."""
+def _answers(decode: Callable[..., Iterator[Answer]], path: str, *request: Any) -> Iterator[Answer]:
+    """What `decode` gives; last, if it fails, the error without the path before it."""
     try:
-        samples, measured = decode_clip(Path(path), start, end, sample_rate)
-        return {"measured": measured}, samples.tobytes()
+        yield from decode(Path(path), *request)
     except ClipError as error:
-        return {"error": str(error).removeprefix(f"{path}: ")}, b""
+        yield {"error": str(error).removeprefix(f"{path}: ")}, b""
     except MemoryError:
-        return {"error": f"needs more than {_MEMORY >> 30} GiB to decode; cut it into parts"}, b""
+        yield {"error": f"needs more than {_MEMORY >> 30} GiB to decode; cut it into parts"}, b""
+
+
+def _clip(path: Path, start: float, end: float, sample_rate: int) -> Iterator[Answer]:
+    samples, measured = decode_clip(path, start, end, sample_rate)
+    yield {"measured": measured}, samples.tobytes()
+
+
+def _stream(path: Path, sample_rate: int, block: int, longest: float) -> Iterator[Answer]:
+    for piece in stream_waveform(path, sample_rate, block, Part(longest=longest)):
+        yield {"more": True}, piece.astype("<f4", copy=False).tobytes()
+    yield {}, b""
+
+
+_ANSWERS = {"clip": _clip, "stream": _stream}
 
 
 def _limit(what: int, value: int) -> None:

@@ -79,13 +79,23 @@ def from_int16(samples: NDArray[np.int16]) -> Waveform:
     return np.asarray(samples / np.float32(_INT16), np.float32)
 
 
-def stream_waveform(path: Path, sample_rate: int, block: int) -> Iterator[Waveform]:
+def stream_waveform(
+    path: Path, sample_rate: int, block: int, part: Part = WHOLE
+) -> Iterator[Waveform]:
     """A file of any length and format as mono waveform pieces, decoded and resampled on the way.
 
     block: samples of the file decoded at a time; the pieces' lengths vary with the resampler
     raises: ClipError as `read_recording`
     """
-    return resampled(pieces(path, WHOLE, block), sample_rate)
+    return resampled(pieces(path, part, block), sample_rate)
+
+
+def stream_plain(path: Path, sample_rate: int, block: int, part: Part) -> Iterator[Waveform]:
+    """`stream_waveform` of a container that needs no decoder of others' making.
+
+    raises: NotPlainError before the first piece if it needs one; ClipError as `read_recording`
+    """
+    return resampled(pieces(path, part, block, plain=True), sample_rate)
 
 
 def resampled(read: Iterator[Recording], sample_rate: int) -> Iterator[Waveform]:

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -39,7 +40,15 @@ _FLOATS = {"FLOAT": 32, "DOUBLE": 64}
 _AV_PCM = re.compile(r"pcm_([suf])(\d+)")
 # one name a codec, whoever reads it
 _SHORT = {"mpeg_layer_iii": "mp3", "mp3float": "mp3", "pcm_mulaw": "ulaw", "pcm_alaw": "alaw"}
+# What libsndfile reads without the decoders of Ogg, MP3 and FFmpeg: WAV and AIFF that hold samples
+# as they are, and FLAC.
+_PLAIN_HEADS = (b"RIFF", b"RF64", b"fLaC", b"FORM")
+_PLAIN_SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+
+
+class NotPlainError(ClipError):
+    """A file needs a decoder that should run in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,18 @@ class _SoundFile(soundfile.SoundFile):
         return False
 
 
-def pieces(path: Path, part: Part = WHOLE, block: int = MOST_AT_ONCE) -> Iterator[Recording]:
+def pieces(
+    path: Path, part: Part = WHOLE, block: int = MOST_AT_ONCE, *, plain: bool = False
+) -> Iterator[Recording]:
     """A part of a file in pieces of about `block` samples a channel, fewer if there are many.
 
+    plain: only WAV, AIFF and FLAC that libsndfile reads without another library
     raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, or holds
-        NaN or infinity
+        NaN or infinity; NotPlainError, before the first piece, if it is not `plain`
     """
     _check_file(path)
     done = 0
-    for piece in _read(path, part, block):
+    for piece in _read_plain(path, part, block) if plain else _read(path, part, block):
         first, _ = part.samples(piece.sample_rate)
         _check_samples(path, piece.samples, first + done)
         done += len(piece.samples)
@@ -178,6 +190,21 @@ def _read(path: Path, part: Part, block: int) -> Iterator[Recording]:
     yield from _read_av(path, part, block)
 
 
+def _read_plain(path: Path, part: Part, block: int) -> Iterator[Recording]:
+    """By soundfile, if it is one of _PLAIN_HEADS and _PLAIN_SUBTYPES."""
+    with path.open("rb", buffering=0) as raw:  # libsndfile goes on where the file stands
+        if raw.read(4) in _PLAIN_HEADS:
+            raw.seek(0)
+            with (
+                suppress(soundfile.LibsndfileError),
+                _SoundFile(raw.fileno(), closefd=False) as file,
+            ):
+                plain = file.subtype in _PLAIN_SUBTYPES
+                if plain and (yield from _read_soundfile(path, file, part, block)):
+                    return
+    raise NotPlainError(f"{path}: needs a decoder")
+
+
 def _read_soundfile(
     path: Path, file: soundfile.SoundFile, part: Part, block: int
 ) -> Generator[Recording, None, bool]:
@@ -253,6 +280,8 @@ def _sound(path: Path, container: Any, part: Part) -> Any:
     if not container.streams.audio:
         raise ClipError(f"{path}: holds no sound; remove it or give the right file")
     stream = container.streams.audio[0]
+    if not stream.codec_context:
+        raise ClipError(f"{path}: is in a format without a decoder; convert it to WAV or FLAC")
     _check_header(path, stream.codec_context.channels, int(stream.rate or 0))
     declared = (container.duration or 0) / 1e6  # microseconds
     if not part.end and declared - part.start > part.longest:

@@ -15,7 +15,7 @@ from mlflow.pyfunc.model import PythonModel
 from pocketear.base.arrays import Scores
 from pocketear.base.errors import ClipError
 from pocketear.contracts.names import SCORE_COLUMN
-from pocketear.data.audio import load_waveform
+from pocketear.data.untrusted import load_untrusted
 from pocketear.runtimes.card import read_card
 from pocketear.runtimes.clip_scores import clip_scores
 from pocketear.runtimes.litert import litert_runner
@@ -48,7 +48,7 @@ class SoundClassifier(PythonModel):
         """(1, label)"""
         card, path = self._card, row.get("path")
         if isinstance(path, str) and path:
-            waveform = load_waveform(Path(path), card.sample_rate)
+            waveform = load_untrusted(Path(path), card.sample_rate)
         else:
             waveform = np.asarray(row.get("waveform"), dtype=np.float32)
         if waveform.ndim != 1 or not waveform.size or not np.isfinite(waveform).all():

@@ -32,6 +32,8 @@ _MAX_ENTRIES = 16
 _DAMAGE = (  # what zipfile raises on bytes that were changed
     zipfile.BadZipFile, KeyError, ValueError, OSError, RuntimeError, EOFError, zlib.error,
 )  # fmt: skip
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)  # in JSON
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for much memory to start
 _DATE = (1980, 1, 1, 0, 0, 0)
 # the sections that a model is a function of: a new limit for a gate is not a new model
 _MADE_WITH = {
@@ -120,7 +122,7 @@ def settings_from(data: Mapping[str, Any]) -> ListenerSettings:
     """
     try:
         return _settings(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunnerError(f"listener settings: {_reason(error)}; train again") from error
 
 
@@ -173,7 +175,7 @@ def card_from(text: str) -> ModelCard:
     """
     try:
         return _card(json.loads(text))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except _WRONG as error:
         raise RunnerError(f"{CARD} inside the model: {_reason(error)}; export it again") from error
 
 
@@ -328,6 +330,8 @@ def _vector(builder: Any, offset: int) -> int:
 def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
     if len(archive.infolist()) > _MAX_ENTRIES:
         raise RunnerError("the zip inside holds too many files; export it again")
+    if archive.getinfo(name).compress_type not in _METHODS:
+        raise RunnerError(f"{name} inside is neither stored nor deflated; export it again")
     with archive.open(name) as file:
         content = file.read(_MAX_ENTRY_BYTES + 1)
     if len(content) > _MAX_ENTRY_BYTES:

@@ -29,9 +29,9 @@ from pocketear.contracts.names import (
     shipped_runners,
 )
 from pocketear.contracts.report_file import write
-from pocketear.data.audio import stream_waveform
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
+from pocketear.data.untrusted import stream_untrusted
 from pocketear.evaluation.metrics import reliability, score
 from pocketear.listening import thresholds
 from pocketear.params import ExportParams, Params, load_params
@@ -98,7 +98,7 @@ def alarm_streams(path: Path, store: Store, params: Params) -> list[thresholds.S
     streams = [_stream(run, card, [mixed], sounds)]
     for file in track(named, len(named), "negative recordings"):
         try:
-            blocks = stream_waveform(file, card.sample_rate, _BLOCK)
+            blocks = stream_untrusted(file, card.sample_rate, _BLOCK)
             streams.append(_stream(run, card, blocks, ()))
         except RunnerError as error:
             raise RunnerError(f"{file}: {error}") from error

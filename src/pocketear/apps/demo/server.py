@@ -1,17 +1,17 @@
 """server: the demo's files on the loopback interface, and nothing else."""
 
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError
+from pocketear.base.loopback import LOOPBACK, OwnHostHandler
 from pocketear.runtimes.card import card_json, read_card
 
 _STATIC = Path(__file__).parent / "static"
 _BASE_CSS = Path(__file__).parents[2] / "report/templates/base.css"  # looks like the report
-_LOOPBACK = "127.0.0.1"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -55,21 +55,16 @@ def make_server(files: Files, port: int) -> ThreadingHTTPServer:
     raises: PackagingError if the port is taken
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(OwnHostHandler):
         def do_GET(self) -> None:
-            # a foreign name that resolves to this machine (DNS rebinding) is not served
-            host = (self.headers.get("Host") or "").partition(":")[0]
             content, kind = files.get(self.path.partition("?")[0], (b"", ""))
-            if host not in (_LOOPBACK, "localhost"):
-                self.send_error(HTTPStatus.FORBIDDEN)
-            elif not kind:
+            if not kind:
                 self.send_error(HTTPStatus.NOT_FOUND)
             else:
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
                 self.send_header("Content-Security-Policy", _POLICY)
-                self.send_header("Cross-Origin-Resource-Policy", "same-origin")
                 self.send_header("X-Content-Type-Options", "nosniff")
                 self.send_header("Cache-Control", "no-store")
                 self.end_headers()
@@ -79,7 +74,7 @@ def make_server(files: Files, port: int) -> ThreadingHTTPServer:
             """Say nothing: the page shows what happens."""
 
     try:
-        return ThreadingHTTPServer((_LOOPBACK, port), Handler)
+        return ThreadingHTTPServer((LOOPBACK, port), Handler)
     except OSError as error:
         raise PackagingError(f"port {port} is taken ({error.strerror}); give --port 0") from error
 
@@ -87,7 +82,7 @@ def make_server(files: Files, port: int) -> ThreadingHTTPServer:
 def run(model: Path, port: int) -> None:
     """Serve until interrupted."""
     with make_server(demo_files(model, client_folder()), port) as server:
-        print(f"{model.name} listens at http://{_LOOPBACK}:{server.server_port}/ (Ctrl-C ends)")
+        print(f"{model.name} listens at http://{LOOPBACK}:{server.server_port}/ (Ctrl-C ends)")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -1,0 +1,43 @@
+"""untrusted: a recording of a stranger -> a waveform, for commands that must start at once.
+
+WAV, AIFF and FLAC are read here, within the limits of data/containers. What needs a decoder of
+Ogg, MP3 or FFmpeg goes to a process that may die (data/apart), which takes 0.3 s to start.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from math import inf
+from pathlib import Path
+
+import numpy as np
+
+from pocketear.base.arrays import Waveform
+from pocketear.base.errors import ClipError
+from pocketear.data.audio import LONGEST, stream_plain
+from pocketear.data.containers import MOST_AT_ONCE, NotPlainError, Part
+
+
+def stream_untrusted(
+    path: Path, sample_rate: int, block: int, longest: float = inf
+) -> Iterator[Waveform]:
+    """`stream_waveform`, whatever the file does to its decoder. longest: s
+
+    raises: ClipError as it does, and if the decoder crashes or takes too long
+    """
+    with suppress(NotPlainError):
+        yield from stream_plain(path, sample_rate, block, Part(longest=longest))
+        return
+    from pocketear.data.apart import stream_apart  # imports what only it needs
+
+    yield from stream_apart(path, sample_rate, block, longest)
+
+
+def load_untrusted(path: Path, sample_rate: int) -> Waveform:
+    """`load_waveform` of a whole file, at most an hour, as `stream_untrusted` decodes it.
+
+    raises: ClipError as it does, and if it holds no samples
+    """
+    made = list(stream_untrusted(path, sample_rate, MOST_AT_ONCE, LONGEST))
+    if not sum(map(len, made)):
+        raise ClipError(f"{path}: holds no samples; record or copy it again")
+    return np.concatenate(made)

@@ -1,0 +1,122 @@
+"""Commands that start at once: plain files are read here, the others by a process that may die."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from places import ROOT
+from pocketear.base.errors import ClipError
+from pocketear.data import apart
+from pocketear.data.audio import load_waveform, stream_waveform
+from pocketear.data.untrusted import load_untrusted, stream_untrusted
+from sounds import silence, tone, write, write_by_phone
+
+RATE, BLOCK = 16_000, 8192
+
+
+@pytest.fixture(autouse=True)
+def anew() -> Iterator[None]:
+    """No process is there before or after a test."""
+    apart.end_all()
+    yield
+    apart.end_all()
+    assert decoders() == []
+
+
+def decoders() -> list[psutil.Process]:
+    mine = psutil.Process().children()
+    return [one for one in mine if apart.__name__ in one.cmdline()]
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "processes"),
+    [
+        ("a.wav", "PCM_16", 0),
+        ("a.wav", "FLOAT", 0),
+        ("a.aiff", "PCM_24", 0),
+        ("a.flac", "PCM_16", 0),
+        ("a.wav", "IMA_ADPCM", 1),
+        ("a.ogg", "VORBIS", 1),
+        ("a.mp3", "MPEG_LAYER_III", 1),
+        ("a.m4a", None, 1),
+    ],
+)
+def test_only_what_needs_a_decoder_costs_a_process(
+    tmp_path: Path, name: str, subtype: str | None, processes: int
+) -> None:
+    path = tmp_path / name
+    write(path, tone(2.0, 44_100), 44_100, subtype) if subtype else write_by_phone(path)
+    got = np.concatenate(list(stream_untrusted(path, RATE, BLOCK)))
+    np.testing.assert_array_equal(got, np.concatenate(list(stream_waveform(path, RATE, BLOCK))))
+    np.testing.assert_array_equal(load_untrusted(path, RATE), load_waveform(path, RATE))
+    assert len(decoders()) == processes
+
+
+def test_what_is_refused_here_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "text.m4a").write_text("no sound")
+    (tmp_path / "riff.wav").write_bytes(b"RIFF" + bytes(100))
+    for name in ("text.wav", "text.m4a", "riff.wav", "none.ogg"):
+        with pytest.raises(ClipError) as raw:
+            list(stream_waveform(tmp_path / name, RATE, BLOCK))
+        with pytest.raises(ClipError) as error:
+            list(stream_untrusted(tmp_path / name, RATE, BLOCK))
+        assert str(error.value) == str(raw.value)
+    (one,) = decoders()
+    with pytest.raises(ClipError):
+        load_untrusted(tmp_path / "text.m4a", RATE)
+    assert decoders() == [one], "a file that is refused costs no process"
+
+
+def test_a_file_that_kills_its_decoder_is_an_error(tmp_path: Path) -> None:
+    killer = "argmaxinc__8_Channel_ID.m4a"  # FFmpeg's AAC decoder dies of it
+    found = list((ROOT.parent / "shared/data/cry_laugh").rglob(killer))
+    if not found:
+        pytest.skip(f"no {killer} in ../shared/data/cry_laugh")
+    for read in (lambda path: list(stream_untrusted(path, RATE, BLOCK)),
+                 lambda path: load_untrusted(path, RATE)):  # fmt: skip
+        with pytest.raises(ClipError, match=r"ID.m4a: its decoder crashed \(SIGSEGV\); convert"):
+            read(found[0])
+    assert len(load_untrusted(write(tmp_path / "a.ogg"), RATE)) == RATE
+
+
+def test_a_stream_goes_on_where_a_used_process_died(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg", tone(60.0))
+    load_untrusted(path, RATE)
+    pieces = stream_untrusted(path, RATE, BLOCK)
+    taken = list(itertools.islice(pieces, 3))
+    decoders()[0].kill()
+    taken += pieces
+    np.testing.assert_array_equal(
+        np.concatenate(taken), np.concatenate(list(stream_waveform(path, RATE, BLOCK)))
+    )
+
+
+def test_a_stream_that_nobody_reads_on_leaves_no_process(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg", tone(60.0))
+    pieces = stream_untrusted(path, RATE, BLOCK)
+    next(pieces)
+    assert len(decoders()) == 1
+    pieces.close()  # type: ignore[attr-defined]  # it is a generator
+    assert decoders() == []
+
+
+def test_a_listener_may_take_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is for the decoder, not for who takes the pieces."""
+    monkeypatch.setattr(apart, "_SECONDS", 0.5)
+    monkeypatch.setattr(apart, "_END_SECONDS", 1)
+    pieces = stream_untrusted(write(tmp_path / "a.ogg", tone(60.0)), RATE, BLOCK)
+    samples = len(next(pieces))
+    time.sleep(2)
+    assert samples + sum(map(len, pieces)) == 60 * RATE
+
+
+def test_a_row_for_the_served_model_is_at_most_an_hour(tmp_path: Path) -> None:
+    path = silence(tmp_path / "long.flac", 3700, 8000, 1)
+    with pytest.raises(ClipError, match="declares 3700 s, want at most 3600 s"):
+        load_untrusted(path, RATE)
