@@ -147,6 +147,34 @@ def test_json_and_a_name_in_unicode(model: Path) -> None:
     assert entry["segments"][0]["end"] == 1.0
 
 
+def noise(sample_rate: int) -> np.ndarray:
+    return 0.1 * np.random.default_rng(0).standard_normal(2 * sample_rate)
+
+
+def test_a_recording_that_is_narrower_than_the_training_set_is_named(model: Path) -> None:
+    model.write_bytes(write_card(mean_model(), replace(tiny_card(), bandwidth=7000.0)))
+    soundfile.write("phone call.wav", noise(8_000), 8_000)
+    soundfile.write("wide.wav", noise(44_100), 44_100)
+    soundfile.write("silent.wav", np.zeros(8_000), 8_000)
+    done = pocketear("predict", "phone call.wav", "wide.wav", "silent.wav")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("note: phone call.wav: holds nothing above 3.9 kHz, and the model was")
+    for name in ("phone call.wav", "wide.wav"):
+        done = pocketear("listen", name)
+        assert ("holds nothing above" in done.stderr) == (name == "phone call.wav")
+    found = predict(Path("wide.wav"), open_model(model))
+    assert found.bandwidth_hz == SAMPLE_RATE / 2
+
+
+def test_a_demonstration_says_so(model: Path) -> None:
+    model.write_bytes(write_card(mean_model(), replace(tiny_card(), rendered=True)))
+    soundfile.write("a.wav", steps({0.5: 1.0}, 16_000), 16_000)
+    for command in ("predict", "listen"):
+        done = pocketear(command, "a.wav")
+        assert "is a demonstration: it was trained on rendered sounds only" in done.stderr
+
+
 def test_no_heavy_module_is_imported(model: Path) -> None:
     soundfile.write("a.wav", steps({0.5: 1.0}, 44_100), 44_100)
     code = (

@@ -15,10 +15,11 @@ from typing import BinaryIO
 import numpy as np
 
 from pocketear.apps.default_model import shipped_model
-from pocketear.apps.limits import print_limits
+from pocketear.apps.limits import measured, print_limits, print_narrow
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
 from pocketear.data.audio import from_int16
+from pocketear.data.bandwidth import Spectrum, cutoff
 from pocketear.data.untrusted import stream_untrusted
 from pocketear.listening import listener
 from pocketear.runtimes.litert import open_model
@@ -64,9 +65,11 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
         if live
         else stream_untrusted(Path(file), model.card.sample_rate, _BLOCK)
     )
-    samples, began, events = [0], time.process_time(), 0
+    samples, began, events, spectrum = [0], time.process_time(), 0, Spectrum()
     own = listener.Listener.of(model.card)
-    for event in listener.listen(model.run, model.card, counted(sound, samples), own):
+    for event in listener.listen(
+        model.run, model.card, measured(counted(sound, samples), spectrum), own
+    ):
         events += event.ended
         if as_json:
             print(json.dumps(asdict(event), ensure_ascii=False), flush=True)
@@ -77,6 +80,7 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
     print(
         f"{events} event{'s' * (events != 1)} in {seconds:.1f} s of sound{factor}", file=sys.stderr
     )
+    print_narrow(file, cutoff(spectrum.power(), model.card.sample_rate), model.card)
     if own.ignored:
         why = "windows ignored: the model's scores were not numbers; export it again"
         print(f"{own.ignored} {why}", file=sys.stderr)

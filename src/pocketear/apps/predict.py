@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from pocketear.apps.default_model import shipped_model
-from pocketear.apps.limits import print_limits
+from pocketear.apps.limits import measured, print_limits, print_narrow
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
+from pocketear.data.bandwidth import Spectrum, cutoff
 from pocketear.data.untrusted import stream_untrusted
 from pocketear.data.windows import stream_windows
 from pocketear.runtimes.litert import Model, open_model
@@ -46,6 +47,7 @@ class Prediction:
     seconds: float
     real_time_factor: float  # seconds of work a second of sound
     segments: list[Segment]
+    bandwidth_hz: float  # up to where it holds sound, at most half of the model's sample rate
 
 
 def predict(path: Path, model: Model) -> Prediction:
@@ -56,7 +58,7 @@ def predict(path: Path, model: Model) -> Prediction:
     if path.is_dir():
         raise ClipError(f"{path}: is a folder; give the files in it, such as {path}/*.wav")
     began = time.perf_counter()
-    card, samples = model.card, 0
+    card, samples, spectrum = model.card, 0, Spectrum()
 
     def pieces() -> Iterator[Waveform]:
         nonlocal samples
@@ -65,7 +67,9 @@ def predict(path: Path, model: Model) -> Prediction:
             yield piece
 
     starts, rows = [], []
-    for start, window in stream_windows(pieces(), card.window_length, card.hop_length):
+    for start, window in stream_windows(
+        measured(pieces(), spectrum), card.window_length, card.hop_length
+    ):
         starts.append(start)
         rows.append(model.run(window[np.newaxis])[0])
     if not samples:
@@ -83,6 +87,7 @@ def predict(path: Path, model: Model) -> Prediction:
         seconds=seconds,
         real_time_factor=(time.perf_counter() - began) / seconds,
         segments=segments(scores, centres, seconds, card.labels),
+        bandwidth_hz=cutoff(spectrum.power(), card.sample_rate),
     )
 
 
@@ -121,7 +126,9 @@ def run(files: list[Path], model_path: Path | None, *, as_json: bool) -> bool:
 
 def _attempt(path: Path, model: Model) -> Prediction | dict[str, str]:
     try:
-        return predict(path, model)
+        found = predict(path, model)
+        print_narrow(found.path, found.bandwidth_hz, model.card)
+        return found
     except (PocketearError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return {"path": str(path), "error": str(error)}

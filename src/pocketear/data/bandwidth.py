@@ -9,7 +9,6 @@ source: P. D. Welch 1967 (the spectrum); the search for the edge is our own.
 """
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
@@ -43,7 +42,7 @@ class Spectrum:
         self._rest = mono[whole:].copy()
 
     def _take(self, blocks: NDArray[np.float32]) -> None:
-        bins = scipy.fft.rfft(blocks * self._window, axis=1)
+        bins = np.fft.rfft(blocks * self._window, axis=1)
         power = bins.real**2 + bins.imag**2  # (block, bin)
         self._sum += power.sum(axis=0, dtype=np.float64)
         self._blocks += len(blocks)
@@ -53,6 +52,13 @@ class Spectrum:
         if not self._blocks:
             self._take(np.pad(self._rest, (0, N_FFT - len(self._rest)))[None])
         return self._sum / self._blocks / float(self._window.sum()) ** 2
+
+
+def bandwidth(waveform: Waveform, sample_rate: int) -> float:
+    """`cutoff` of one waveform, in Hz. waveform: (sample,)"""
+    spectrum = Spectrum()
+    spectrum.add(waveform)
+    return cutoff(spectrum.power(), sample_rate)
 
 
 def cutoff(power: NDArray[np.float64], sample_rate: int) -> float:

@@ -81,6 +81,7 @@ class ModelCard:
 
     made_from: what was hashed -> SHA-256, of whatever the model is a function of
     rendered: whether it was trained on sounds made by a recipe, and none was recorded
+    bandwidth: Hz; recordings that end below it are narrower than what it was trained on; 0: unknown
     raises: ValueError naming the first rule broken
     """
 
@@ -95,6 +96,7 @@ class ModelCard:
     frontend: Mapping[str, Any] = field(default_factory=dict)
     made_from: Mapping[str, str] = field(default_factory=dict)
     rendered: bool = False
+    bandwidth: float = 0.0
 
     def __post_init__(self) -> None:
         sounding = set(self.labels) - set(self.listener.background)
@@ -352,6 +354,7 @@ def _card(data: Mapping[str, Any]) -> ModelCard:
         frontend=dict(data["frontend"]),
         made_from={name: str(digest) for name, digest in data["made_from"].items()},
         rendered=data.get("rendered", False) is True,
+        bandwidth=float(data.get("bandwidth", 0.0)),
     )
 
 

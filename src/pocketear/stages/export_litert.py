@@ -29,6 +29,7 @@ from pocketear.contracts.names import (
     WAVEFORM,
     ModelFiles,
 )
+from pocketear.data.bandwidth import bandwidth
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
@@ -41,6 +42,7 @@ from pocketear.runtimes.litert import litert_runner
 
 SIGNATURE = "serving_default"
 _CALIBRATION_WINDOWS = 100
+_NARROW = 5  # percentile of the training clips
 # What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
 # the last layer, which costs nothing and where a score in steps of 1/256 would.
 _QUANTISED = f"^(?!.*({'|'.join((WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES))})).*"
@@ -142,6 +144,18 @@ def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: P
     return thresholds.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
 
 
+def narrowest_band(store: Store, params: Params) -> float:
+    """Up to where all but the narrowest twentieth of the training sounds reach, in Hz.
+
+    Augmentation counts too: it makes windows narrower, if it is asked to.
+    """
+    rate = params.frontend.sample_rate
+    rows = np.flatnonzero(store.index["split"] == "train").tolist()
+    found = [bandwidth(store.waveform(row), rate) for row in rows]
+    narrowed = params.augment.band * rate if params.augment.band_share else rate / 2
+    return round(float(min(narrowed, np.percentile(found, _NARROW))), 1)
+
+
 def made_from(files: ModelFiles, features: Path) -> dict[str, str]:
     """What the files were made from, by SHA-256."""
     sources = {"dataset": features / "index.parquet", "weights": files.keras}
@@ -168,6 +182,7 @@ def main(keras: Path, features: Path, out: Path) -> None:
         listener = settings_json(chosen_settings(bare, store, labels, params))
         bare.unlink()
         card = card_for(params, labels, listener, "fp32", made_from(files, features))
+        card = replace(card, bandwidth=narrowest_band(store, params))
         (fresh / files.card.name).write_text(card_json(card), encoding="utf-8")
         variants = {"fp32": fp32, "int8": quantise(fp32, windows)}
         for variant in LITERT_VARIANTS:

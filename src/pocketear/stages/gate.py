@@ -252,7 +252,10 @@ def main(reports: Path, verdict: Path) -> None:
     found = judge(
         gates,
         not_judged(figures, shipped[0]),
-        notes(figures.get(shipped[0]), crossvalidated, read(reports / "groups.json", Groups)),
+        (
+            *notes(figures.get(shipped[0]), crossvalidated, read(reports / "groups.json", Groups)),
+            *audit.marks,
+        ),
         rendered=params.data.rendered,
     )
     write(found, verdict)
