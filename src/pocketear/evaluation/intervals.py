@@ -1,55 +1,53 @@
 """intervals: how far a share of clips can lie from the share among people never tested.
 
 Clips of one group (a person, a recording) are alike, so a thousand clips of one person are one
-observation, not a thousand. The interval is that of Korn and Graubard (1998, "Confidence intervals
-for proportions with small expected number of positive counts estimated from survey data", Survey
-Methodology 24): Clopper and Pearson's exact interval at the effective number of clips, which the
-variance between groups gives. It holds for few groups and near 0 and 100 %, where percentiles of a
-bootstrap do not: one group of ten clips at 92 % gave 92 to 92 %.
+observation, not a thousand. Each group's hits are beta-binomial (Williams 1975, Biometrics 31): its
+own rate is drawn about the mean of all people, and how alike its clips are is not known. The
+interval is that of the mean's posterior, with Jeffreys's prior on the mean and a flat one on the
+likeness. It holds for one group as for hundreds, and at 0 and 100 %, where percentiles of a
+bootstrap do not: one group of 75 clips at 92 % gave 92 to 92 %.
 """
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-_TAIL = 0.025  # each side of a 95 % interval
+_TAILS = (0.025, 0.975)  # of a 95 % interval
+_MEANS, _LIKENESSES = 400, 20  # points of the grid over which the posterior is summed
 
 
 def share_interval(hits: NDArray[np.bool_], groups: NDArray[np.object_]) -> tuple[float, float]:
-    """A 95 % interval, both ends in [0, 1], of the share of `hits`.
+    """A 95 % interval, both ends in [0, 1], of the share of hits among new groups.
 
-    hits: (clip,); groups: (clip,) its group; 0.0 to 1.0 where there is no clip
+    hits: (clip,); groups: (clip,) its group
+    returns: ends that the measured share lies between; 0.0 to 1.0 where there is no clip
     """
-    from scipy.stats import beta
+    from scipy.special import betaln
 
     if not len(hits):
         return 0.0, 1.0
-    share, number = float(hits.mean()), effective_number(hits, groups)
-    right, wrong = share * number, (1 - share) * number
-    low = float(beta.ppf(_TAIL, right, wrong + 1)) if right > 0 else 0.0
-    high = float(beta.ppf(1 - _TAIL, right + 1, wrong)) if wrong > 0 else 1.0
-    return low, high
-
-
-def effective_number(hits: NDArray[np.bool_], groups: NDArray[np.object_]) -> float:
-    """How many independent clips say as much: 1 for one group, at most the clips.
-
-    share (1 - share) / variance of the share, by the linearised variance between groups, times
-    (t of clips - 1 / t of groups - 1)^2 for what few groups leave unknown of that variance. Groups
-    that agree do not show how far others may differ, so half a group of hits and half of misses is
-    added, as Agresti and Coull (1998) add clips: where all agree, each group counts about once.
-    """
-    from scipy.stats import t
-
     _, member = np.unique(groups.astype(str), return_inverse=True)
-    clips = np.bincount(member)
-    count, total = len(clips), len(hits)
-    if count == 1:
-        return 1.0
-    size = total / count
-    share = (hits.sum() + size / 2) / (total + size)
-    residuals = np.bincount(member, weights=hits) - share * clips  # (group,)
-    added = (((1 - share) * size) ** 2 + (share * size) ** 2) / 2
-    squares = (residuals @ residuals + added) / (total + size) ** 2
-    variance = (count + 1) / count * squares
-    few = (t.ppf(1 - _TAIL, max(total - 1, 1)) / t.ppf(1 - _TAIL, count - 1)) ** 2
-    return float(np.clip(share * (1 - share) / variance * few, 1.0, total))
+    clips, right = np.bincount(member), np.bincount(member, weights=hits)
+    alike, counts = np.unique(np.stack([right, clips], axis=1), axis=0, return_counts=True)
+    a, b, log_posterior = _grid()
+    for (k, n), groups_alike in zip(alike, counts, strict=True):
+        log_posterior = log_posterior + groups_alike * (betaln(k + a, n - k + b) - betaln(a, b))
+    of_mean = np.exp(log_posterior - log_posterior.max()).sum(axis=1)
+    below = np.concatenate([[0.0], np.cumsum(of_mean) / of_mean.sum()])
+    low, high = np.interp(_TAILS, below, np.linspace(0, 1, _MEANS + 1))
+    share = float(np.mean(hits))
+    return min(float(low), share), max(float(high), share)
+
+
+@cache
+def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(mean, likeness) each: the parameters a and b of the rates' beta distribution, log prior.
+
+    likeness: the correlation of two clips of one group, 1 / (a + b + 1)
+    """
+    mean = (np.arange(_MEANS)[:, None] + 0.5) / _MEANS
+    likeness = (np.arange(_LIKENESSES)[None] + 0.5) / _LIKENESSES
+    spread = (1 - likeness) / likeness
+    log_prior = np.broadcast_to(-0.5 * (np.log(mean) + np.log1p(-mean)), (_MEANS, _LIKENESSES))
+    return mean * spread, (1 - mean) * spread, log_prior
