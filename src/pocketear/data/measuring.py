@@ -8,14 +8,14 @@ import math
 import os
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pocketear.base.errors import ClipError
+from pocketear.base.errors import ClipError, shown
 from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
 from pocketear.data.cache import ArrayCache, decode
@@ -115,3 +115,11 @@ def printable(name: str) -> str:
 def plain(name: str) -> str:
     """A name as one way of writing it: composed Unicode, no space at its ends."""
     return unicodedata.normalize("NFC", printable(name)).strip()
+
+
+def normalised(row: Row) -> Row:
+    """A row with label and group as `plain` writes them, and an error where no label is left."""
+    row = replace(row, label=plain(row.label), group=plain(row.group))
+    if row.error or (row.label and row.label.isprintable()):
+        return row
+    return replace(row, error=f"label {shown(row.label)} is empty or not plain text; rename it")

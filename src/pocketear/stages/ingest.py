@@ -17,7 +17,7 @@ from pocketear.base.errors import DataError, shown
 from pocketear.base.files import replacing
 from pocketear.data.cache import waveform_cache
 from pocketear.data.clips import write_clips
-from pocketear.data.measuring import measure_all, plain
+from pocketear.data.measuring import measure_all, normalised
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.row import Listing, Row
 from pocketear.params import DataParams, load_params
@@ -46,13 +46,9 @@ def settle(row: Row, params: DataParams) -> Row:
 
     Unlisted labels become data.other, where there is one; but not those that look misspelt.
     """
-    label = plain(row.label)
-    row = replace(row, label=label, group=plain(row.group))
-    if row.error:
-        return row
-    if not label or not label.isprintable():
-        return replace(row, error=f"label {shown(row.label)} is empty or not plain text; rename it")
-    if not params.labels or label in params.labels:
+    row = normalised(row)
+    label = row.label
+    if row.error or not params.labels or label in params.labels:
         return row
     near = difflib.get_close_matches(label, params.labels, 1, _NEAR)
     if near:

@@ -1,0 +1,77 @@
+"""Suspected labels: wrong ones that were planted, among clips scored by a plain classifier."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pocketear.data.audio import load_waveform
+from pocketear.evaluation.label_errors import label_errors
+
+
+def table_of(scores: np.ndarray, given: list[str], labels: list[str]) -> pd.DataFrame:
+    columns = {f"score_{label}": scores[:, i].astype(np.float32) for i, label in enumerate(labels)}
+    paths = [f"{number}.wav" for number in range(len(given))]
+    return pd.DataFrame({"path": paths, "label": given, **columns})
+
+
+def sure(labels: list[str], clips: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Scores that are right, with a little doubt, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(len(labels), size=clips)
+    scores = rng.uniform(0, 0.1, (clips, len(labels)))
+    scores[np.arange(clips), truth] += 1
+    return scores / scores.sum(axis=1, keepdims=True), [labels[i] for i in truth]
+
+
+def test_labels_that_agree_with_the_scores_are_not_suspected() -> None:
+    scores, truth = sure(["a", "b", "c"], 90)
+    assert label_errors(table_of(scores, truth, ["a", "b", "c"])).empty
+
+
+def test_planted_errors_are_found_with_the_label_they_had() -> None:
+    labels = ["=cry", "laugh", "rest"]
+    scores, truth = sure(labels, 90)
+    given = list(truth)
+    for place in (3, 30, 60):
+        given[place] = labels[(labels.index(truth[place]) + 1) % 3]
+    table = table_of(scores, given, labels)
+    table.index = pd.RangeIndex(100, 190)
+    found = label_errors(table)
+    assert sorted(found.index) == [103, 130, 160]
+    assert list(found.columns) == ["path", "label", "suggested", "score"]
+    assert found["suggested"].to_dict() == {100 + i: truth[i] for i in found.index - 100}
+    assert found["score"].is_monotonic_increasing and found["score"].between(0, 0.2).all()
+
+
+@pytest.mark.slow
+def test_a_planted_tenth_of_wrong_labels_in_esc10(esc10: Path) -> None:
+    import librosa
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    clips = pd.read_csv(esc10 / "clips.csv")
+    features = []
+    for file in clips["file"]:
+        mfcc = librosa.feature.mfcc(y=load_waveform(esc10 / file, 16_000), sr=16_000, n_mfcc=20)
+        features.append(np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)]))
+    labels = sorted(set(clips["label"]))
+    rng = np.random.default_rng(0)
+    planted = rng.choice(len(clips), len(clips) // 10, replace=False)
+    given = clips["label"].to_numpy(object)
+    for place in planted:
+        given[place] = rng.choice([label for label in labels if label != given[place]])
+    scores = cross_val_predict(
+        make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000)),
+        np.stack(features), given, groups=clips["freesound_id"], cv=GroupKFold(5),
+        method="predict_proba",
+    )  # fmt: skip
+    found = label_errors(table_of(scores, list(given), labels))
+    hits = found.index.isin(planted)
+    print(f"{hits.sum()} of {len(planted)} among {len(found)}; {hits[:40].sum()} in the first 40")
+    assert hits.sum() >= 0.75 * len(planted)  # a coin would find a fifth of them among 80
+    assert len(found) <= 0.25 * len(clips)
+    assert hits[:40].mean() >= 0.6
