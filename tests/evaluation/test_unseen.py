@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pocketear.contracts.unseen import SetAside
 from pocketear.evaluation.intervals import share_interval
-from pocketear.evaluation.unseen import by_property, set_aside, sides_of, summed_up
+from pocketear.evaluation.unseen import by_property, reasons_against, sides_of, summed_up
 from tables import clip_table
 
 
@@ -17,14 +18,22 @@ def test_a_file_on_two_sides_counts_as_of_the_one_nearest_to_training(
     sides: list[str], counts_as: str
 ) -> None:
     known = pd.DataFrame({"sha256": ["a"] * len(sides), "split": sides}, dtype="str")
-    assert sides_of(pd.Series(["a", "b"]), known).tolist() == [counts_as, ""]
+    table = clip_table({"x": 2}).assign(sha256=["a", "b"])
+    assert sides_of(table, known).tolist() == [counts_as, ""]
+
+
+def test_a_copy_in_another_file_is_known_by_its_samples() -> None:
+    known = pd.DataFrame({"sha256": ["wav", "gone"], "sound": ["s", ""], "split": "train"})
+    table = clip_table({"x": 3}).assign(sha256=["flac", "wav", "new"], sound=["s", "t", ""])
+    assert sides_of(table, known).tolist() == ["train", "train", ""]
 
 
 def test_a_clip_that_cannot_be_decoded_says_so_first() -> None:
     table = clip_table({"x": 8}).assign(error=["", "truncated"] + [""] * 6)
     sides = pd.Series(["", "train"] + ["train"] * 6)
-    aside = set_aside(table, sides)
-    assert [one.reason for one in aside] == ["truncated"] + ["the model was trained on it"] * 6
+    reasons = reasons_against(table, sides).tolist()
+    assert reasons == ["", "truncated"] + ["the model was trained on it"] * 6
+    aside = [SetAside(path="a", reason=reason) for reason in reasons[1:]]
     assert summed_up(aside).endswith(" and 1 more: the model was trained on it")
 
 

@@ -46,7 +46,6 @@ from pocketear.runtimes.card import ModelCard
 from pocketear.runtimes.litert import Model, open_model
 
 _SPLIT, _INDEX = Path("data/split/clips.parquet"), Path("data/features/index.parquet")
-_DEPTH = 3  # folders from a model file up to its project: models/litert/
 _SEED = 0  # of the order in which clips are joined
 _KNOWN = "what the model was trained on, or chosen with, is known by content, and not judged"
 _CHANGED = (
@@ -159,11 +158,15 @@ def gather(rows: list[Row], data: Path, model: Model, waveforms: ArrayCache) -> 
     named = partial(os.path.relpath, start=base)
     table = measure_all(rows, waveforms, rate, lambda path: Path(named(path)).as_posix())
     known, training = known_clips(model)
-    sides = unseen.sides_of(table["sha256"], known)
-    aside = unseen.set_aside(table, sides)
+    sides = unseen.sides_of(table, known)
+    reasons = unseen.reasons_against(table, sides)
+    kept = reasons == ""
+    aside = [
+        SetAside(path=path, reason=reason)
+        for path, reason in zip(table.loc[~kept, "path"], reasons[~kept], strict=True)
+    ]
     if aside:
         print(f"not judged: {unseen.summed_up(aside)}", file=sys.stderr)
-    kept = ~table["path"].isin([one.path for one in aside])
     if not kept.any():
         raise DataError(f"{data}: no clip is left to judge the model by; see the line above")
     return Material(table[kept].reset_index(drop=True), sides[kept], training, aside, waveforms)
@@ -175,7 +178,7 @@ def known_clips(model: Model) -> tuple[pd.DataFrame, str]:
     The project is the one that the model lies in, or the working folder, if it has the table that
     the model was made from.
     """
-    home = model.path.absolute().parents[_DEPTH - 1]
+    home = model.path.absolute().parent.parent.parent  # of models/litert/NAME.tflite
     made_of = model.card.made_from.get("dataset", "")
     for project in (home, Path()):
         if made_of and hash_of(project / _INDEX) == made_of:

@@ -24,7 +24,8 @@ _NO_PROPERTY = {
     *("path", "sha256", "label", "group", "fold", "start", "end", "error", "predicted"),
     *("group_from", "sound"),
 }
-_SIDES = ("train", "val", "test")  # a file on two sides counts as of the first
+_CONTENTS = ("sha256", "sound")  # of the file, and of its samples, which a copy may share
+_SIDES = ("train", "val", "test")  # a clip on two sides counts as of the first
 _MOST_VALUES = 6  # of a number; one with more is cut into quarters of the clips
 _MOST_TEXTS = 20  # a text with more values parts the clips too finely to say anything
 _QUARTERS = 4
@@ -70,19 +71,21 @@ def check_labels(labels: "pd.Series[str]", card: ModelCard) -> None:
     )
 
 
-def sides_of(hashes: "pd.Series[str]", known: pd.DataFrame) -> "pd.Series[str]":
-    """The side of the model's own split that each clip's file is on, "" for none.
+def sides_of(table: pd.DataFrame, known: pd.DataFrame) -> "pd.Series[str]":
+    """The side of the model's own split that each clip is on, by content, "" for none.
 
-    hashes: sha256 of each file; known: `sha256` and `split` of the clips of the model's project
+    table: a clip table; known: `split` of the clips of the model's project, and their contents
     """
-    first: dict[str, str] = {}
-    for side in reversed(_SIDES):
-        first |= dict.fromkeys(known.loc[known["split"] == side, "sha256"], side)
-    return pd.Series([first.get(sha256, "") for sha256 in hashes], hashes.index, dtype="str")
+    found = pd.Series("", table.index, dtype="str")
+    for column in (name for name in _CONTENTS if name in known and name in table):
+        for side in _SIDES:
+            own = set(known.loc[known["split"] == side, column]) - {""}
+            found = found.mask((found == "") & table[column].isin(own), side)
+    return found
 
 
-def set_aside(table: pd.DataFrame, sides: "pd.Series[str]") -> list[SetAside]:
-    """Clips that cannot be judged, in the table's order: not decoded, or not unseen.
+def reasons_against(table: pd.DataFrame, sides: "pd.Series[str]") -> "pd.Series[str]":
+    """Why each clip cannot be judged: not decoded, or not unseen; "" where it can be.
 
     table: a clip table; sides: of `sides_of`
     """
@@ -93,11 +96,7 @@ def set_aside(table: pd.DataFrame, sides: "pd.Series[str]") -> list[SetAside]:
     reasons = [
         error or learned.get(side, "") for error, side in zip(table["error"], sides, strict=True)
     ]
-    return [
-        SetAside(path=path, reason=reason)
-        for path, reason in zip(table["path"], reasons, strict=True)
-        if reason
-    ]
+    return pd.Series(reasons, table.index, dtype="str")
 
 
 def summed_up(aside: list[SetAside]) -> str:
