@@ -41,7 +41,7 @@ RERUNS = {
     "apps/evaluate.py": set(),
     "evaluation/unseen.py": set(),
     "report/unseen.py": set(),
-    "data/measuring.py": {"ingest"},
+    "data/clip_table.py": {"ingest"},
     "evaluation/label_errors.py": {"report"},
     "data/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
     | {"parity", "report", "register", "crossvalidate", "robustness"},

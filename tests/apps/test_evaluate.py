@@ -18,8 +18,8 @@ from pocketear.apps.evaluate import Renaming, run
 from pocketear.base.errors import DataError
 from pocketear.contracts.report_file import read
 from pocketear.contracts.unseen import Unseen
+from pocketear.data.clip_table import sha256
 from pocketear.data.clips import write_clips
-from pocketear.data.measuring import sha256
 from pocketear.evaluation.intervals import share_interval
 from pocketear.params import load_params
 from pocketear.runtimes.card import write_card

@@ -139,7 +139,7 @@ def noise(sample_rate: int) -> np.ndarray:
 
 
 def test_a_recording_that_is_narrower_than_the_training_set_is_named(model: Path) -> None:
-    model.write_bytes(write_card(mean_model(), replace(tiny_card(), bandwidth=7000.0)))
+    model.write_bytes(write_card(mean_tflite(), replace(tiny_card(), bandwidth=7000.0)))
     soundfile.write("phone call.wav", noise(8_000), 8_000)
     soundfile.write("wide.wav", noise(44_100), 44_100)
     soundfile.write("silent.wav", np.zeros(8_000), 8_000)
@@ -155,7 +155,7 @@ def test_a_recording_that_is_narrower_than_the_training_set_is_named(model: Path
 
 
 def test_a_demonstration_says_so(model: Path) -> None:
-    model.write_bytes(write_card(mean_model(), replace(tiny_card(), rendered=True)))
+    model.write_bytes(write_card(mean_tflite(), replace(tiny_card(), rendered=True)))
     soundfile.write("a.wav", steps({0.5: 1.0}, 16_000), 16_000)
     for command in ("predict", "listen"):
         done = pocketear(command, "a.wav")

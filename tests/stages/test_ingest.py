@@ -20,8 +20,8 @@ import yaml
 from places import ROOT
 from pocketear.base.errors import ClipError, DataError
 from pocketear.data.cache import CACHE
+from pocketear.data.clip_table import sha256
 from pocketear.data.clips import COLUMNS, read_clips
-from pocketear.data.measuring import sha256
 from pocketear.stages import ingest
 from sounds import declaring, halved, silence, tone, write, write_by_phone, write_with
 

@@ -29,7 +29,7 @@ from pocketear.contracts.report_file import write
 from pocketear.contracts.unseen import SetAside, Unseen
 from pocketear.data.audio import from_int16
 from pocketear.data.cache import ArrayCache, clip_key
-from pocketear.data.measuring import measure_all, normalised
+from pocketear.data.clip_table import measure_all, normalised
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.csv import TABLE
 from pocketear.data.sources.row import Row

@@ -23,7 +23,7 @@ def label_errors(table: pd.DataFrame) -> pd.DataFrame:
 
     labels = labels_of(map(str, table.columns))
     scores = table[[SCORE_COLUMN + label for label in labels]].to_numpy(np.float64)
-    scores /= scores.sum(axis=1, keepdims=True)  # of float32, which cleanlab finds too inexact
+    scores = scores / scores.sum(axis=1, keepdims=True)  # cleanlab finds float32 too inexact
     given = table["label"].map({label: i for i, label in enumerate(labels)}).to_numpy(np.int64)
     places = find_label_issues(
         given, scores, filter_by="low_self_confidence",

@@ -16,8 +16,8 @@ from pocketear.base import process
 from pocketear.base.errors import DataError, shown
 from pocketear.base.files import replacing
 from pocketear.data.cache import waveform_cache
+from pocketear.data.clip_table import measure_all, normalised
 from pocketear.data.clips import write_clips
-from pocketear.data.measuring import measure_all, normalised
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.row import Listing, Row
 from pocketear.params import DataParams, load_params

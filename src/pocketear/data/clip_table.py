@@ -1,4 +1,4 @@
-"""measuring: rows of a dataset -> the clip table: each file hashed, decoded and measured once.
+"""clip_table: rows of a dataset -> the clip table: each file hashed, decoded and measured once.
 
 A clip that cannot be used is a row with its `error`, never left out.
 """
