@@ -16,10 +16,10 @@ def table_of(scores: np.ndarray, given: list[str], labels: list[str]) -> pd.Data
 
 
 def sure(labels: list[str], clips: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Scores that are right, with a little doubt, and the truth."""
+    """Scores that are right and sure, and the truth."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(len(labels), size=clips)
-    scores = rng.uniform(0, 0.1, (clips, len(labels)))
+    scores = rng.uniform(0, 0.02, (clips, len(labels)))
     scores[np.arange(clips), truth] += 1
     return scores / scores.sum(axis=1, keepdims=True), [labels[i] for i in truth]
 
@@ -31,17 +31,19 @@ def test_labels_that_agree_with_the_scores_are_not_suspected() -> None:
 
 def test_planted_errors_are_found_with_the_label_they_had() -> None:
     labels = ["=cry", "laugh", "rest"]
-    scores, truth = sure(labels, 90)
+    scores, truth = sure(labels, 120)
     given = list(truth)
-    for place in (3, 30, 60):
+    planted = range(0, 120, 10)
+    for place in planted:
         given[place] = labels[(labels.index(truth[place]) + 1) % 3]
     table = table_of(scores, given, labels)
-    table.index = pd.RangeIndex(100, 190)
+    table.index = pd.RangeIndex(100, 220)
     found = label_errors(table)
-    assert sorted(found.index) == [103, 130, 160]
+    assert set(found.index - 100) <= set(planted)
+    assert len(found) >= 9  # the rule estimates how many there are
     assert list(found.columns) == ["path", "label", "suggested", "score"]
-    assert found["suggested"].to_dict() == {100 + i: truth[i] for i in found.index - 100}
-    assert found["score"].is_monotonic_increasing and found["score"].between(0, 0.2).all()
+    assert found["suggested"].tolist() == [truth[place] for place in found.index - 100]
+    assert found["score"].is_monotonic_increasing and found["score"].between(0, 0.1).all()
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ _CONTENTS = ("sha256", "sound")  # of the file, and of its samples, which a copy
 _SIDES = ("train", "val", "test")  # a clip on two sides counts as of the first
 _MOST_VALUES = 6  # of a number; one with more is cut into quarters of the clips
 _MOST_TEXTS = 20  # a text with more values parts the clips too finely to say anything
-_QUARTERS = 4
+_QUARTERS = (0.25, 0.5, 0.75)
 _NAMED = 5  # clips named in a line
 
 
@@ -186,14 +186,15 @@ def _values(column: "pd.Series[Any]") -> "pd.Series[Any]":
         named = column.map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
         order = [str(name) for name in named[column.sort_values().index].unique()]
         return named.astype(pd.CategoricalDtype(order))
-    quarters = pd.qcut(column, _QUARTERS, duplicates="drop")
-    names = []
-    for place in range(len(quarters.cat.categories)):
-        own = column[quarters.cat.codes == place]
-        names.append(f"{own.min():.3g} to {own.max():.3g}")
+    values = column.to_numpy(float)
+    quarter = np.searchsorted(np.quantile(values, _QUARTERS), values)
+    names = {
+        int(place): f"{values[quarter == place].min():.3g} to {values[quarter == place].max():.3g}"
+        for place in np.unique(quarter)
+    }
+    named = pd.Series([names[place] for place in quarter.tolist()], column.index)
     # two quarters may look alike when rounded: then they are one
-    named = quarters.cat.codes.map(dict(enumerate(names)))
-    return named.astype(pd.CategoricalDtype(list(dict.fromkeys(names))))
+    return named.astype(pd.CategoricalDtype(list(dict.fromkeys(names.values()))))
 
 
 def _of_present(figures: dict[str, Any], present: list[str]) -> dict[str, Any]:
