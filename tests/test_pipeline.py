@@ -45,7 +45,7 @@ RERUNS = {
     "evaluation/label_errors.py": {"report"},
     "data/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
     | {"parity", "report", "register", "crossvalidate", "robustness"},
-    "data/measure.py": {"ingest", "group", "featurize"},
+    "data/measure.py": {"ingest", "group", "featurize", "evaluate", "register"},
     "data/audit.py": {"validate"},
     "contracts/audit.py": {"validate", "gate"},
     "data/synthesis/voices.py": {"ingest"},
