@@ -117,6 +117,24 @@ def listen(arguments: Arguments) -> None:
     listening.run(arguments.file, arguments.model, as_json=arguments.json)
 
 
+def evaluate(arguments: Arguments) -> None:
+    """Run `pocketear evaluate`."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from pocketear.apps import evaluate as evaluating
+
+    renaming = evaluating.Renaming(arguments.other, dict(arguments.map))
+    evaluating.run(
+        arguments.sounds, arguments.model, arguments.out, renaming, as_json=arguments.json
+    )
+
+
+def label_errors(arguments: Arguments) -> None:
+    """Run `pocketear label-errors`."""
+    from pocketear.apps import label_errors as finding
+
+    finding.run(Path("reports"), arguments.out)
+
+
 def report(arguments: Arguments) -> None:
     """Run `pocketear report`."""
     params = _params()
@@ -188,6 +206,14 @@ def rollback(arguments: Arguments) -> None:
     print(f"{made.name} version {made.version} is the champion again; its files are in {folder}")
 
 
+def _renaming(text: str) -> tuple[str, str]:
+    """FOUND=LABEL, of --map."""
+    found, _, label = text.rpartition("=")
+    if not found or not label:
+        raise argparse.ArgumentTypeError(f"want FOUND=LABEL, got {text!r}")
+    return found, label
+
+
 _MODEL = option(
     "--model", type=Path, metavar="PATH", help="a .tflite (default: the one that ships)"
 )
@@ -218,6 +244,64 @@ COMMANDS = {
         ),
         listen,
         (option("file", metavar="FILE|-", help="a sound file, or - for raw PCM"), _MODEL, _JSON),
+    ),
+    "evaluate": Command(
+        "judge the model that ships on labelled sounds that it never saw, on a page and as JSON",
+        (
+            "pocketear evaluate ~/recordings          # a folder for each label",
+            "pocketear evaluate ~/recordings/clips.csv --out judged",
+            "pocketear evaluate downloaded --map crying_baby=cry --other dog rain clock_tick",
+            "pocketear evaluate ~/recordings --model ../other/models/litert/cry_laugh_int8.tflite",
+        ),
+        evaluate,
+        (
+            option(
+                "sounds",
+                type=Path,
+                metavar="FOLDER|TABLE",
+                help="LABEL/clip.wav or LABEL/GROUP/clip.wav, or a table: path, label, group …",
+            ),
+            _MODEL,
+            option(
+                "--out",
+                type=Path,
+                default=Path("unseen"),
+                metavar="DIR",
+                help="where evaluation.html, evaluation.json and clips.csv go (default: unseen)",
+            ),
+            option(
+                "--other",
+                nargs="+",
+                action="extend",
+                default=[],
+                metavar="LABEL",
+                help="labels of the sounds that are background to the model",
+            ),
+            option(
+                "--map",
+                nargs="+",
+                action="extend",
+                default=[],
+                metavar="FOUND=LABEL",
+                type=_renaming,
+                help="labels of the sounds that the model has by another name",
+            ),
+            _JSON,
+        ),
+    ),
+    "label-errors": Command(
+        "list the clips whose label is probably wrong, by scores of models that never saw them",
+        ("pocketear label-errors", "pocketear label-errors --out reports/suspects.csv"),
+        label_errors,
+        (
+            option(
+                "--out",
+                type=Path,
+                default=Path("reports/suspects.csv"),
+                metavar="TABLE",
+                help="(default: %(default)s)",
+            ),
+        ),
     ),
     "demo": Command(
         "try the model that ships in a browser on this machine, by microphone or file",

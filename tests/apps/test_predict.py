@@ -23,29 +23,16 @@ from pocketear.base.errors import ClipError, RunnerError
 from pocketear.params import load_params
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.litert import open_model
-from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
+from tiny_model import LABELS, SAMPLE_RATE, WINDOW, mean_tflite, tiny_card, tiny_tflite
 
 HEAVY = ("tensorflow", "keras", "librosa", "pandas", "mlflow", "pydantic", "scipy", "sklearn")
-
-
-def mean_model() -> bytes:
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tiny_tflite(), 0))
-    rows = np.outer([0, 1, -1], np.ones(WINDOW)) * 16 / WINDOW
-    model.buffers[1].data = list(rows.astype("<f4").tobytes())
-    model.buffers[2].data = list(np.asarray([1, 0, 0], "<f4").tobytes())
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 @pytest.fixture
 def model(project: Path) -> Path:
     path = project / "models/litert/cry_laugh_int8.tflite"
     path.parent.mkdir(parents=True)
-    path.write_bytes(write_card(mean_model(), tiny_card()))
+    path.write_bytes(write_card(mean_tflite(), tiny_card()))
     return path
 
 
@@ -152,7 +139,7 @@ def noise(sample_rate: int) -> np.ndarray:
 
 
 def test_a_recording_that_is_narrower_than_the_training_set_is_named(model: Path) -> None:
-    model.write_bytes(write_card(mean_model(), replace(tiny_card(), bandwidth=7000.0)))
+    model.write_bytes(write_card(mean_tflite(), replace(tiny_card(), bandwidth=7000.0)))
     soundfile.write("phone call.wav", noise(8_000), 8_000)
     soundfile.write("wide.wav", noise(44_100), 44_100)
     soundfile.write("silent.wav", np.zeros(8_000), 8_000)
@@ -168,7 +155,7 @@ def test_a_recording_that_is_narrower_than_the_training_set_is_named(model: Path
 
 
 def test_a_demonstration_says_so(model: Path) -> None:
-    model.write_bytes(write_card(mean_model(), replace(tiny_card(), rendered=True)))
+    model.write_bytes(write_card(mean_tflite(), replace(tiny_card(), rendered=True)))
     soundfile.write("a.wav", steps({0.5: 1.0}, 16_000), 16_000)
     for command in ("predict", "listen"):
         done = pocketear(command, "a.wav")
@@ -243,7 +230,7 @@ def test_a_damaged_model(model: Path) -> None:
         model.write_bytes(whole[:kept])
         with pytest.raises(RunnerError, match=r"cry_laugh_int8.tflite: "):
             open_model(model)
-    model.write_bytes(write_card(mean_model(), tiny_card(window_length=WINDOW * 2)))
+    model.write_bytes(write_card(mean_tflite(), tiny_card(window_length=WINDOW * 2)))
     with pytest.raises(RunnerError, match="does not fit"):
         open_model(model)
     model.write_bytes(write_card(tiny_tflite(labels=2), tiny_card()))

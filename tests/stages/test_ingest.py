@@ -20,6 +20,7 @@ import yaml
 from places import ROOT
 from pocketear.base.errors import ClipError, DataError
 from pocketear.data.cache import CACHE
+from pocketear.data.clip_table import sha256
 from pocketear.data.clips import COLUMNS, read_clips
 from pocketear.stages import ingest
 from sounds import declaring, halved, silence, tone, write, write_by_phone, write_with
@@ -366,4 +367,4 @@ def test_two_runs_at_once_leave_a_whole_table(sounds: Path) -> None:
 
 def test_a_file_is_refused_where_it_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="no such file"):
-        ingest.sha256(tmp_path)
+        sha256(tmp_path)

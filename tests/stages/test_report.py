@@ -187,6 +187,26 @@ def test_the_worst_clip_is_the_one_most_surely_wrong(project: Path) -> None:
     assert page.all("button", "aria-label")[0] == f"play {worst}"
 
 
+def test_a_suspected_label_is_shown_with_its_own_sound(project: Path) -> None:
+    write_reported(project)
+    assert any(
+        text.startswith("Nothing to judge labels by") for text in Page(page_of(project)).texts
+    )
+    store = open_store(Path("data/features"))
+    table = store.index[["path", "sha256", "group", "label"]].assign(path="data/night.wav")
+    store.index.assign(path="data/night.wav").to_parquet("data/features/index.parquet")
+    for label in ("cry", "laugh", "other"):
+        table[f"score_{label}"] = np.where(table["label"] == label, 0.9, 0.05).astype(np.float32)
+    table.loc[5, ["score_cry", "score_laugh", "score_other"]] = [0.9, 0.05, 0.05]
+    Path("reports/folds").mkdir()
+    table[::-1].to_parquet("reports/folds/predictions.parquet")  # folds have an order of their own
+    page = Page(page_of(project))
+    assert "1 of 36 clips may have a wrong label" in " ".join(page.texts)
+    place = page.all("audio", "src")[6]  # after the worst clips
+    played = soundfile.read(io.BytesIO(_content(place)))[0]
+    np.testing.assert_array_equal(played.astype(np.float32), store.waveform(5))
+
+
 def test_clips_of_another_dataset_than_was_evaluated_are_not_shown(project: Path) -> None:
     write_reported(project)
     index = pd.read_parquet("data/features/index.parquet")

@@ -15,7 +15,7 @@ from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import RunnerError
 from pocketear.contracts.metrics import Alarms
 from pocketear.listening.listener import Event, Listener, Run, WindowBuffer
-from pocketear.runtimes.card import ListenerSettings
+from pocketear.runtimes.card import ListenerSettings, ModelCard
 
 if TYPE_CHECKING:
     from pocketear.params import ListenerParams
@@ -66,17 +66,20 @@ class Stream:
     seconds: float
 
 
-def mixed_recording(
-    waveforms: Sequence[Waveform], labels: Sequence[str], sample_rate: int, seed: int
-) -> tuple[Waveform, tuple[Sound, ...]]:
-    """Clips joined in a seeded order, and where each sounds."""
-    order = np.random.default_rng(seed).permutation(len(waveforms)).tolist()
+def joined_clips(
+    lengths: Sequence[int], labels: Sequence[str], sample_rate: int, seed: int
+) -> tuple[list[int], tuple[Sound, ...]]:
+    """The seeded order in which clips are joined to one recording, and where each then sounds.
+
+    lengths: of the clips, samples
+    """
+    order = np.random.default_rng(seed).permutation(len(lengths)).tolist()
     sounds, start = [], 0
     for index in order:
-        end = start + len(waveforms[index])
+        end = start + lengths[index]
         sounds.append(Sound(labels[index], start / sample_rate, end / sample_rate))
         start = end
-    return np.concatenate([waveforms[index] for index in order]), tuple(sounds)
+    return order, tuple(sounds)
 
 
 def score_stream(
@@ -95,6 +98,18 @@ def score_stream(
     if not rows:
         raise RunnerError(f"listener: a recording of {samples} samples has no whole window")
     return np.stack(rows), samples
+
+
+def scored_recording(
+    run: Run, card: ModelCard, blocks: Iterable[Waveform], sounds: tuple[Sound, ...]
+) -> Stream:
+    """A recording in blocks, scored as the listener of `card` would. sounds: what truly sounds
+
+    raises: RunnerError if it has no whole window
+    """
+    scores, samples = score_stream(run, blocks, card.window_length, card.hop_length)
+    rate = card.sample_rate
+    return Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
 
 
 def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings:

@@ -25,6 +25,7 @@ class Findings:
     """Everything that a report can show. All but `params` may be None: it was not made.
 
     predictions: a row a test clip and runner; alarms: a row a label and threshold
+    out_of_fold: a row a clip, scored by a model that never saw its group
     history: a row an epoch; set_aside: a row a clip that cannot be used, with the reason
     """
 
@@ -35,6 +36,7 @@ class Findings:
     latency: LatencyReport | None
     validation: Validation | None
     predictions: pd.DataFrame | None
+    out_of_fold: pd.DataFrame | None
     alarms: pd.DataFrame | None
     history: pd.DataFrame | None
     set_aside: pd.DataFrame | None
@@ -77,6 +79,9 @@ def read_findings(reports: Path, features: Path | None, params: Params) -> Findi
         validation=read_if_made(validation / "validation.json", Validation),
         predictions=_table(
             evaluation / "predictions.parquet", ("runner", "path", "sha256", "label", "predicted")
+        ),
+        out_of_fold=_table(
+            reports / "folds" / "predictions.parquet", ("path", "sha256", "group", "label")
         ),
         alarms=_table(evaluation / "alarms.csv", ("label", "misses", "false_alarms_per_hour")),
         history=_table(reports / "training" / "history.csv", ("epoch", "loss", "val_loss")),

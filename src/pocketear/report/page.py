@@ -2,15 +2,15 @@
 
 from importlib.metadata import version
 
-import jinja2
 import yaml
 
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.verdict import Verdict
-from pocketear.evaluation.wording import number, plural, runner_name, size
 from pocketear.report import cost, parity, views
 from pocketear.report.findings import Findings, dataset_hash
+from pocketear.report.html import html
+from pocketear.report.suspects import suspects
 from pocketear.report.worst import worst_clips
 
 _PACKAGES = (
@@ -28,16 +28,7 @@ Content = dict[str, object]  # what the template names
 
 def render(found: Findings) -> str:
     """The page. The same findings give the same bytes."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pocketear.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for function in (runner_name, size, number, plural):
-        environment.filters[function.__name__] = function
-    return environment.get_template("page.html").render(_content(found))
+    return html("page.html", _content(found))
 
 
 def _content(found: Findings) -> Content:
@@ -52,6 +43,7 @@ def _content(found: Findings) -> Content:
         "runners": views.runner_rows(found),
         "curves": list(views.training_curves(found.history)) if found.history is not None else [],
         "worst": worst_clips(found, runner),
+        "suspects": suspects(found),
         **_labels(found, runner),
         **_listener(found, runner),
         **(_parity(found.parity, found.verdict) if found.parity else {}),

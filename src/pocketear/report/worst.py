@@ -1,47 +1,17 @@
 """worst: the test clips that the file that ships gets most wrong, as pictures and sounds."""
 
-import base64
-import io
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear.base.arrays import Features, Waveform
 from pocketear.contracts.names import SCORE_COLUMN
-from pocketear.data.store import Store
 from pocketear.report.findings import Findings
+from pocketear.report.player import Judged, ShownClip, likeliest, show
 
 SHOWN = 6
-SECONDS = 6.0  # of each clip, from its start: bounds the page
-_SCORES_SHOWN = 3
-_WIDEST = 800  # px of a spectrogram; longer clips are thinned
 
 
-@dataclass(frozen=True)
-class WorstClip:
-    """One clip. scores: the likeliest labels and the true one, the highest first.
-
-    picture, sound: data URIs of the first `shown_seconds`
-    """
-
-    path: str
-    label: str
-    predicted: str
-    scores: list[tuple[str, float]]
-    seconds: float
-    shown_seconds: float
-    picture: str
-    sound: str
-
-    @property
-    def correct(self) -> bool:
-        """Whether the prediction is right after all."""
-        return self.label == self.predicted
-
-
-def worst_clips(found: Findings, runner: str) -> list[WorstClip]:
+def worst_clips(found: Findings, runner: str) -> list[ShownClip]:
     """The clips whose true label scores lowest against the likeliest other, the worst first.
 
     [] without predictions, or without the store of clips that they were made from
@@ -52,16 +22,27 @@ def worst_clips(found: Findings, runner: str) -> list[WorstClip]:
     rows = np.flatnonzero(store.index["split"] == "test")
     if store.index["sha256"].iloc[rows].tolist() != table["sha256"].tolist():
         return []  # features of another dataset than the one that was evaluated
-    scores = table[[SCORE_COLUMN + label for label in found.labels]].to_numpy(float)
-    truth = np.asarray(table["label"].map({label: i for i, label in enumerate(found.labels)}))
+    rate = found.params.frontend.sample_rate
     clips = []
-    for place in np.argsort(margins(scores, truth), kind="stable")[:SHOWN]:
-        likeliest = np.argsort(-scores[place], kind="stable")[:_SCORES_SHOWN]
-        shown = sorted({*likeliest.tolist(), int(truth[place])}, key=lambda i: -scores[place, i])
-        named = [(found.labels[i], round(float(scores[place, i]), 3)) for i in shown]
-        rate = found.params.frontend.sample_rate
-        clips.append(_clip(store, int(rows[place]), rate, table.iloc[place], named))
+    for place, judged in worst_first(table, found.labels):
+        row = int(rows[place])
+        clips.append(show(judged, store.waveform(row), store.features(row), rate))
     return clips
+
+
+def worst_first(table: pd.DataFrame, labels: list[str]) -> list[tuple[int, Judged]]:
+    """The SHOWN clips with the lowest margins, and their row numbers. table: predictions"""
+    scores = table[[SCORE_COLUMN + label for label in labels]].to_numpy(float)
+    truth = np.asarray(table["label"].map({label: i for i, label in enumerate(labels)}))
+    places = np.argsort(margins(scores, truth), kind="stable")[:SHOWN].tolist()
+    paths, given, predicted = (
+        table[name].astype(str).tolist() for name in ("path", "label", "predicted")
+    )
+    return [
+        (place, Judged(paths[place], given[place], predicted[place],
+                       likeliest(scores[place], labels, given[place])))
+        for place in places
+    ]  # fmt: skip
 
 
 def margins(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -71,54 +52,3 @@ def margins(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np
     others[clips, truth] = -np.inf
     margin: NDArray[np.float64] = scores[clips, truth] - others.max(axis=1)
     return margin
-
-
-def _clip(
-    store: Store,
-    row: int,
-    sample_rate: int,
-    clip: "pd.Series[str]",
-    scores: list[tuple[str, float]],
-) -> WorstClip:
-    waveform, features = store.waveform(row), store.features(row)
-    seconds = len(waveform) / sample_rate
-    share = min(1.0, SECONDS / seconds)
-    return WorstClip(
-        path=str(clip["path"]),
-        label=str(clip["label"]),
-        predicted=str(clip["predicted"]),
-        scores=scores,
-        seconds=seconds,
-        shown_seconds=seconds * share,
-        picture=spectrogram(features[: max(1, round(len(features) * share))]),
-        sound=sound(waveform[: round(len(waveform) * share)], sample_rate),
-    )
-
-
-def spectrogram(features: Features) -> str:
-    """Features (frame, coefficient) as a PNG: low frequencies at the bottom, loud is bright."""
-    import matplotlib
-    from PIL import Image
-
-    every = -(-len(features) // _WIDEST)
-    low, high = np.percentile(features, [5, 99.8])
-    scaled = np.clip((features[::every] - low) / max(float(high - low), 1e-6), 0, 1)
-    image = Image.fromarray(np.rint(255 * scaled).astype(np.uint8).T[::-1])
-    colours = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3]
-    image.putpalette(colours.tobytes())
-    content = io.BytesIO()
-    image.save(content, "PNG", optimize=True)
-    return _uri("image/png", content)
-
-
-def sound(waveform: Waveform, sample_rate: int) -> str:
-    """A waveform as 16-bit FLAC: lossless, and every browser plays it."""
-    import soundfile
-
-    content = io.BytesIO()
-    soundfile.write(content, waveform, sample_rate, format="FLAC", subtype="PCM_16")
-    return _uri("audio/flac", content)
-
-
-def _uri(kind: str, content: io.BytesIO) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content.getvalue()).decode()}"

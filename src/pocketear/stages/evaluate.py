@@ -4,7 +4,6 @@ A clip's scores are the mean of its windows' scores. Nothing here, nor before, c
 the test side.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.arrays import Runner, Scores, Waveform
+from pocketear.base.arrays import Scores
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.base.files import replacing
 from pocketear.base.progress import track
@@ -35,7 +34,7 @@ from pocketear.data.untrusted import stream_untrusted
 from pocketear.evaluation.metrics import reliability, score
 from pocketear.listening import thresholds
 from pocketear.params import ExportParams, Params, load_params
-from pocketear.runtimes.card import ModelCard, read_card
+from pocketear.runtimes.card import read_card
 from pocketear.runtimes.clip_scores import clip_scores
 from pocketear.runtimes.runner import open_runner
 
@@ -88,29 +87,20 @@ def alarm_streams(path: Path, store: Store, params: Params) -> list[thresholds.S
     """
     card, run = read_card(path), open_runner(path)
     rows = np.flatnonzero(store.index["split"] == "test").tolist()
-    mixed, sounds = thresholds.mixed_recording(
-        [store.waveform(row) for row in rows],
-        store.index["label"].iloc[rows].tolist(),
-        card.sample_rate,
-        params.seed,
+    own = store.index.iloc[rows]
+    order, sounds = thresholds.joined_clips(
+        own["samples"].tolist(), own["label"].tolist(), card.sample_rate, params.seed
     )
     named = negatives(params.evaluate.negatives)
-    streams = [_stream(run, card, [mixed], sounds)]
+    clips = (store.waveform(rows[place]) for place in order)
+    streams = [thresholds.scored_recording(run, card, clips, sounds)]
     for file in track(named, len(named), "negative recordings"):
         try:
             blocks = stream_untrusted(file, card.sample_rate, _BLOCK)
-            streams.append(_stream(run, card, blocks, ()))
+            streams.append(thresholds.scored_recording(run, card, blocks, ()))
         except RunnerError as error:
             raise RunnerError(f"{file}: {error}") from error
     return streams
-
-
-def _stream(
-    run: Runner, card: ModelCard, blocks: Iterable[Waveform], sounds: tuple[thresholds.Sound, ...]
-) -> thresholds.Stream:
-    scores, samples = thresholds.score_stream(run, blocks, card.window_length, card.hop_length)
-    rate = card.sample_rate
-    return thresholds.Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
 
 
 def negatives(place: Path) -> list[Path]:

@@ -130,10 +130,10 @@ def validation_stream(
     rows = np.flatnonzero(store.index["split"] == "val").tolist()
     truth = store.index["label"].iloc[rows].tolist()
     rate, window = params.frontend.sample_rate, params.frontend.window_length
-    waveform, sounds = thresholds.mixed_recording(
-        [store.waveform(row) for row in rows], truth, rate, params.seed
-    )
-    scores, samples = thresholds.score_stream(run, [waveform], window, params.listener.hop_length)
+    lengths = store.index["samples"].iloc[rows].tolist()
+    order, sounds = thresholds.joined_clips(lengths, truth, rate, params.seed)
+    clips = (store.waveform(rows[place]) for place in order)
+    scores, samples = thresholds.score_stream(run, clips, window, params.listener.hop_length)
     return thresholds.Stream(scores, sounds, labels, rate, window, samples / rate)
 
 
