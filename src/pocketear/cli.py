@@ -143,8 +143,7 @@ def report(arguments: Arguments) -> None:
     from pocketear.report import markdown, page
     from pocketear.report.findings import read_findings
 
-    features = None if arguments.markdown else Path("data/features")
-    found = read_findings(Path("reports"), features, params)
+    found = read_findings(Path("reports"), Path("data/features"), params)
     if arguments.markdown:
         before = arguments.against and read_findings(arguments.against, None, params)
         if before and not before.metrics:
@@ -161,6 +160,18 @@ def summary(arguments: Arguments) -> None:
     from pocketear.report import summary as summing
 
     print(summing.text(Path()))
+
+
+def explain(arguments: Arguments) -> None:
+    """Run `pocketear explain`."""
+    params = _params()
+    import shutil
+
+    from pocketear.report import explain as explaining
+    from pocketear.report.findings import read_findings
+
+    found = read_findings(Path("reports"), Path("data/features"), params)
+    print(explaining.text(found, arguments.gate, shutil.get_terminal_size().columns))
 
 
 def demo(arguments: Arguments) -> None:
@@ -314,6 +325,16 @@ COMMANDS = {
     ),
     "summary": Command(
         "print the gates, the files made, and where to look", ("pocketear summary",), summary
+    ),
+    "explain": Command(
+        "say why each gate failed in this run, and what to change, the likeliest cause first",
+        (
+            "pocketear explain",
+            "pocketear explain litert_int8.miss_rate",
+            "pocketear explain logits.max_rel",
+        ),
+        explain,
+        (option("gate", nargs="?", default="", metavar="GATE", help="(default: all that failed)"),),
     ),
     "report": Command(
         "write the report page of what is in reports/, or print it for a pull request",

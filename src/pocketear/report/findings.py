@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import labels_of, shipped_runners
@@ -32,6 +33,7 @@ class Findings:
     params: Params
     verdict: Verdict | None
     metrics: MetricsReport | None
+    folds: GroupFolds | None
     parity: ParityReport | None
     latency: LatencyReport | None
     validation: Validation | None
@@ -74,6 +76,7 @@ def read_findings(reports: Path, features: Path | None, params: Params) -> Findi
         params=params,
         verdict=read_if_made(reports / "verdict.json", Verdict),
         metrics=read_if_made(reports / "metrics.json", MetricsReport),
+        folds=read_if_made(reports / "folds" / "folds.json", GroupFolds),
         parity=read_if_made(reports / "parity.json", ParityReport),
         latency=_latency(reports / "latency.json"),
         validation=read_if_made(validation / "validation.json", Validation),

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pocketear.base.tables import markdown_table
+from pocketear.base.tables import markdown_table, markdown_text
 from pocketear.contracts.metrics import Metrics
 from pocketear.evaluation.wording import gate_text, number, runner_name, size
+from pocketear.report.advice import rules
 from pocketear.report.cost import ClassRow, class_rows
 from pocketear.report.findings import Findings
 from pocketear.report.views import confusion_of, headline
@@ -36,6 +37,13 @@ def _verdict(found: Findings, before: Findings | None) -> Iterator[str]:
         rows = [(row.name, row.value, row.limit) for row in map(gate_text, verdict.failed)]
         yield ""
         yield markdown_table(["failed gate", "measured", "limit"], rows)
+        yield ""
+        for gate, advice in zip(rows, rules.of_gates(found), strict=True):
+            yield f"- {markdown_text(f'{gate[0]}: {advice.line}')}{_command(advice.command)}"
+
+
+def _command(command: str) -> str:
+    return f"  \n  `{command}`" if command else ""
 
 
 def _metrics(found: Findings, before: Findings | None) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.verdict import Verdict
 from pocketear.report import cost, parity, views
+from pocketear.report.advice import rules
 from pocketear.report.findings import Findings, dataset_hash
 from pocketear.report.html import html
 from pocketear.report.suspects import suspects
@@ -39,7 +40,7 @@ def _content(found: Findings) -> Content:
         "runner": runner,
         "headline": views.headline(found),
         "tiles": views.tiles(found),
-        "gates": views.gate_rows(found.verdict) if found.verdict else [],
+        "gates": views.gate_rows(found.verdict, found) if found.verdict else [],
         "runners": views.runner_rows(found),
         "curves": list(views.training_curves(found.history)) if found.history is not None else [],
         "worst": worst_clips(found, runner),
@@ -94,6 +95,7 @@ def _dataset(found: Findings) -> Content:
     index = found.store.index if found.store else None
     return {
         "clips": views.clip_counts(index) if index is not None else [],
+        "findings": rules.of_findings(found),
         "set_aside": views.set_aside_rows(found.set_aside) if found.set_aside is not None else [],
         "dataset_hash": dataset_hash(index) if index is not None else "",
     }

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pocketear.base.archive import sha256
-from pocketear.base.errors import DataError
+from pocketear.base.errors import DataError, ParamsError
 from pocketear.contracts.latency import TIMINGS, LatencyReport, Timings
 from pocketear.contracts.report_file import read_if_made
 from pocketear.contracts.verdict import Gate, Verdict
 from pocketear.evaluation.wording import gate_text, number, plural, size
+from pocketear.params import load_params
+from pocketear.report import explain
+from pocketear.report.advice import rules
+from pocketear.report.findings import read_findings
 
 _ARTEFACTS = (
     "models/litert/*.tflite",
@@ -43,7 +47,13 @@ def _gates(root: Path) -> str:
     rows = [("gate", "limit", "value", ""), *gate_rows(verdict.gates, _times(root))]
     failed = f" by {len(verdict.reasons)} of {plural(len(verdict.gates), 'gate')}"
     lines = [*aligned(rows), "", f"verdict: {verdict.headline}{failed if verdict.failed else ''}"]
-    lines += [f"  {reason}" for reason in (*verdict.reasons, *verdict.notes)]
+    advice = _advice(root) if verdict.failed else {}
+    for gate in verdict.failed:
+        lines.append(f"  {gate.reason}")
+        lines += [f"    -> {advice[gate.name]}"] if gate.name in advice else []
+    if advice:
+        lines.append("  `pocketear explain` has the other causes")
+    lines += [f"  {note}" for note in verdict.notes]
     if changed := outdated(root):
         lines.append(f"this verdict is of an earlier run: {', '.join(changed)} changed since")
     return "\n".join(lines)
@@ -109,6 +119,17 @@ def outdated(root: Path) -> list[str]:
         return sorted(json.loads(done.stdout))
     except (OSError, subprocess.CalledProcessError, ValueError):
         return []
+
+
+def _advice(root: Path) -> dict[str, str]:
+    """Failed gate -> the likeliest cause and what to do; {} where params or reports are damaged."""
+    try:
+        found = read_findings(
+            root / "reports", root / "data/features", load_params(root / "params.yaml")
+        )
+    except (DataError, ParamsError):  # no verdict needs them
+        return {}
+    return {one.subject: explain.line(one) for one in rules.of_gates(found)}
 
 
 def _files(root: Path) -> str:

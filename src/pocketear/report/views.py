@@ -14,6 +14,8 @@ from pocketear.contracts.verdict import Gate, Verdict
 from pocketear.evaluation.metrics import reliability
 from pocketear.evaluation.wording import gate_text, number, plural, runner_name, size
 from pocketear.report import charts, cost
+from pocketear.report.advice import rules
+from pocketear.report.advice.kinds import Advice
 from pocketear.report.findings import Findings
 from pocketear.report.tables import count_pairs
 
@@ -31,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class GateRow:
-    """A gate as a row. bar: None where there is no value to draw"""
+    """A gate as a row. bar: None where there is no value to draw; advice: where it failed"""
 
     subject: str
     figure: str
@@ -40,6 +42,7 @@ class GateRow:
     passed: bool
     reason: str
     bar: Bar | None
+    advice: Advice | None
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,17 @@ def tiles(found: Findings) -> list[tuple[str, str, str]]:
     return made
 
 
-def gate_rows(verdict: Verdict) -> list[GateRow]:
+def gate_rows(verdict: Verdict, found: Findings) -> list[GateRow]:
     """Failed gates first, else in the verdict's order."""
-    return [_gate_row(gate) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
+    return [_gate_row(gate, found) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
 
 
-def _gate_row(gate: Gate) -> GateRow:
+def _gate_row(gate: Gate, found: Findings) -> GateRow:
     text = gate_text(gate)
     return GateRow(
-        text.subject, text.figure, text.limit, text.value, gate.passed, gate.reason, _bar(gate)
-    )
+        text.subject, text.figure, text.limit, text.value, gate.passed, gate.reason, _bar(gate),
+        None if gate.passed else rules.advise(gate, found),
+    )  # fmt: skip
 
 
 def _bar(gate: Gate) -> Bar | None:
