@@ -1,7 +1,8 @@
 """explain: advice on failed gates and findings, as short text for a terminal."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pocketear.base.errors import DataError
 from pocketear.contracts.verdict import Verdict
@@ -25,7 +26,24 @@ def text(found: Findings, gate: str, width: int) -> str:
         raise DataError("reports/verdict.json: not found; `dvc repro` makes it")
     if not advice:
         return "nothing to explain: every gate passed, and no clip was set aside"
-    return "\n\n".join("\n".join(block(one, width)) for one in advice)
+    return "\n\n".join("\n".join(block(one, width)) for one in together(advice))
+
+
+def together(advice: Iterable[Advice]) -> list[Advice]:
+    """Pieces with the same causes as one, which has all their reasons, a line each."""
+    by_causes: dict[object, Advice] = {}
+    for one in advice:
+        key = (one.causes, one.missing) if one.causes else one
+        known = by_causes.get(key)
+        both = known and replace(known, reason=f"{known.reason}\n{_reason(one)}")
+        by_causes[key] = both or replace(one, reason=_reason(one))
+    return list(by_causes.values())
+
+
+def _reason(advice: Advice) -> str:
+    """The reason, which names what it is about."""
+    named = advice.reason.startswith(advice.subject)
+    return advice.reason if named else f"{advice.subject}: {advice.reason}"
 
 
 def _one(found: Findings, gate: str, width: int) -> str:
@@ -51,10 +69,8 @@ def _failed(verdict: Verdict) -> str:
 
 def block(advice: Advice, width: int) -> Iterator[str]:
     """One piece of advice: the reason, what it means, its causes, what is not known."""
-    reason = advice.reason
-    if not reason.startswith(advice.subject):
-        reason = f"{advice.subject}: {reason}"
-    yield from _wrapped(reason, "", width)
+    for reason in _reason(advice).split("\n"):
+        yield from _wrapped(reason, "", width)
     if advice.meaning:
         yield from _wrapped(advice.meaning, _INDENT, width)
     for number, cause in enumerate(advice.causes, start=1):
@@ -70,9 +86,15 @@ def _cause(head: str, cause: Cause, width: int) -> Iterator[str]:
     yield f"{_INDENT}     {cause.command}"  # on one line, to be copied
 
 
-def line(advice: Advice) -> str:
-    """Advice in one line: the likeliest cause, what to do, the command."""
-    return f"{advice.line}: `{advice.command}`" if advice.command else advice.line
+def lines(advice: Iterable[Advice]) -> dict[str, str]:
+    """Subject -> advice in one line, with the command; what is as for an earlier one says so."""
+    found: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for one in advice:
+        whole = f"{one.line}: `{one.command}`" if one.command else one.line
+        same = first.setdefault(whole, one.subject)
+        found[one.subject] = whole if same == one.subject else f"as for {same}"
+    return found
 
 
 def _wrapped(text: str, indent: str, width: int, hang: int = 2) -> list[str]:

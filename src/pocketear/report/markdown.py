@@ -38,12 +38,18 @@ def _verdict(found: Findings, before: Findings | None) -> Iterator[str]:
         yield ""
         yield markdown_table(["failed gate", "measured", "limit"], rows)
         yield ""
-        for gate, advice in zip(rows, rules.of_gates(found), strict=True):
-            yield f"- {markdown_text(f'{gate[0]}: {advice.line}')}{_command(advice.command)}"
+        yield from _advice(found)
 
 
-def _command(command: str) -> str:
-    return f"  \n  `{command}`" if command else ""
+def _advice(found: Findings) -> Iterator[str]:
+    """A line for each cause that is the likeliest of some failed gates."""
+    by_line: dict[tuple[str, str], list[str]] = {}
+    for one in rules.of_gates(found):
+        by_line.setdefault((one.line, one.command), []).append(one.subject)
+    for (line, command), gates in by_line.items():
+        shown = markdown_text(f"{', '.join(gates)}: {line}")
+        fence = "``" if "`" in command else "`"
+        yield f"- {shown}: {fence}{command}{fence}" if command else f"- {shown}"
 
 
 def _metrics(found: Findings, before: Findings | None) -> Iterator[str]:

@@ -129,7 +129,7 @@ def _advice(root: Path) -> dict[str, str]:
         )
     except (DataError, ParamsError):  # no verdict needs them
         return {}
-    return {one.subject: explain.line(one) for one in rules.of_gates(found)}
+    return explain.lines(rules.of_gates(found))
 
 
 def _files(root: Path) -> str:

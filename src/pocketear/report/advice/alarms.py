@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pocketear.contracts.metrics import Alarms
 from pocketear.contracts.verdict import Gate
@@ -11,6 +12,7 @@ from pocketear.report.advice.kinds import Cause, Found, Missing, changed, digits
 from pocketear.report.findings import Findings
 from pocketear.report.tables import count_pairs
 
+_LEAST_THRESHOLD = 0.5  # as listening.thresholds chooses them
 _CURVE = "reports/evaluation/alarms.csv"
 _NONE_HIGH = -math.log(0.05)  # Garwood's bound of no event at all: stays below this, with 95 %
 
@@ -23,13 +25,21 @@ def misses(gate: Gate, found: Findings) -> Iterator[Found]:
         yield Missing(learning.METRICS, "the sounds that the listener misses")
         return
     label = max(own.alarms.misses, key=lambda name: own.alarms.misses[name])  # type: ignore[union-attr]
-    recognised = own.recall[label] >= 1 - gate.limit
+    sure = evidence.sure_share(found, runner, label, _LEAST_THRESHOLD)
+    recognised = (own.recall[label] if sure is None else sure) >= 1 - gate.limit
     yield from learning.weighed(learning.padded(found, label), 1.0)
     yield from too_brief(found, label)
     yield from high_threshold(found, label, own.alarms.misses[label], gate.limit)
     weight = 0.3 if recognised else 0.9
-    causes = learning.training(found, gate.limit, 1 - own.recall[label])
-    yield from learning.weighed(causes, weight)
+    causes = learning.training(found, gate.limit, own.alarms.misses[label])
+    for cause in learning.weighed(causes, weight):
+        said = (
+            "" if sure is None else f"{100 * sure:.0f} % of the clips of {label} score 0.5 or more"
+        )
+        if isinstance(cause, Cause) and said and not recognised:
+            yield replace(cause, evidence=f"{said}; {cause.evidence}")
+        else:
+            yield cause
     yield from learning.weighed(learning.confused(runner, label, found), weight)
 
 

@@ -64,7 +64,7 @@ def aside(found: Findings) -> Iterator[Advice]:
         first = own.iloc[0]
         known = found.validation.usable + found.validation.set_aside if found.validation else 0
         said = f"{len(own)} of {plural(known, 'clip')}" if known else plural(len(own), "clip")
-        causes = (*looser(reason, own, said, found.params), by_hand(reason, own, said, known))
+        causes = (by_hand(reason, own, said, known), *looser(reason, own, said, found.params))
         subject = f"{plural(len(own), 'clip')} set aside"
         text = f"{first['path']}: {first['reason']}"
         yield Advice(subject, text, reason.meaning, causes, (), _DOCS)
@@ -91,12 +91,10 @@ def looser(reason: Reason, own: pd.DataFrame, said: str, params: Params) -> Iter
     if not pd.notna(value) or value in (float("inf"), float("-inf")):
         return
     name = f"validation.{reason.parameter}"
-    step = -0.01 if reason.worst is min else 0.01
-    bound = round(value + step, 2)
-    if 0 <= bound <= 1 or reason.worst is min:
-        yield from changed(
-            params, f"{said}, down to {value:.3g}", 0.2, {name: bound}, "if they sound right"
-        )
+    bound = round(value + (-0.01 if reason.worst is min else 0.01), 2)
+    if reason.worst is min or bound <= 1:
+        evidence = f"{said}, up to {reason.column} {value:.3g}"
+        yield from changed(params, evidence, 0.2, {name: bound}, "if they sound right")
 
 
 def problems(found: Findings) -> Iterator[Advice]:

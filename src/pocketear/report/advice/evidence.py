@@ -26,6 +26,7 @@ class Curve:
     worst: the highest training loss after the first epoch, in units of chance
     rise: share by which the last validation loss is above the lowest; lowest: its epoch
     accuracy, val_accuracy: of the last epoch
+    slope: the exponent of the power law through the validation loss, its first quarter left out
     """
 
     epochs: int
@@ -38,12 +39,17 @@ class Curve:
     worst: float
     rise: float
     lowest: int
-    slope: float  # of log val_loss by log epoch
+    slope: float
 
     @property
     def unlearned(self) -> float:
         """The validation loss at the end in units of chance: 0 perfect, 1 a guess."""
         return self.val_loss / self.chance
+
+    @property
+    def gain(self) -> float:
+        """The share of the validation loss that twice the epochs would take away."""
+        return 1 - math.pow(2.0, self.slope)
 
     @property
     def gap(self) -> float:
@@ -87,14 +93,16 @@ def _quarters(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> tuple[f
 
 
 def _slope(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-    """The exponent of the power law through a curve: least squares in logarithms; 0 of one epoch.
+    """The exponent of the power law through a curve, by least squares in logarithms.
 
+    Without the first quarter, which the warm-up bends; 0.0 of a single epoch.
     source: Hestness et al., Deep learning scaling is predictable, empirically (2017), on power laws
     """
-    epochs = np.arange(1, len(values) + 1)
     if len(values) < 2 or values.min() <= 0:
         return 0.0
-    return float(np.polyfit(np.log(epochs), np.log(values), 1)[0])
+    epochs = np.arange(1, len(values) + 1)
+    late = epochs >= len(values) / 4
+    return float(np.polyfit(np.log(epochs[late]), np.log(values[late]), 1)[0])
 
 
 def metrics_of(found: Findings, subject: str) -> Metrics | None:
@@ -160,6 +168,15 @@ def confidence_and_accuracy(found: Findings, runner: str) -> tuple[float, float]
         return None
     scores = table[[SCORE_COLUMN + label for label in found.labels]].to_numpy(float)
     return float(scores.max(axis=1).mean()), float((table["label"] == table["predicted"]).mean())
+
+
+def sure_share(found: Findings, runner: str, label: str, least: float) -> float | None:
+    """Share of a label's test clips that score `least` or more for it; None where not known."""
+    table = found.predictions_of(runner)
+    if table is None or label not in found.labels:
+        return None
+    own = table[table["label"] == label][SCORE_COLUMN + label]
+    return float((own >= least).mean()) if len(own) else None
 
 
 def flipped_margins(found: Findings, runner: str, reference: str) -> "pd.Series[float] | None":

@@ -1,13 +1,15 @@
 """files: why an exported file differs from Keras, or its front-end from librosa."""
 
+import math
 from collections.abc import Iterator
 
+from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import KERAS
 from pocketear.contracts.parity import ParityCell
 from pocketear.contracts.verdict import Gate
-from pocketear.evaluation.wording import number, plural, runner_name
+from pocketear.evaluation.wording import number, plural, runner_name, size
 from pocketear.report.advice import evidence, learning
-from pocketear.report.advice.kinds import Cause, Found, Missing, changed
+from pocketear.report.advice.kinds import Cause, Found, Missing, changed, more_recordings
 from pocketear.report.findings import Findings
 
 _PARITY = "reports/parity.json"
@@ -22,17 +24,29 @@ def drop(gate: Gate, found: Findings) -> Iterator[Found]:
     if own is None or keras is None:
         yield Missing(learning.METRICS, f"{runner_name(runner)} against Keras")
         return
-    clips = own.clips
+    clips, label = own.clips, ""
     if gate.name.endswith("recall_drop"):
         lost = {name: keras.recall.get(name, 0.0) - own.recall[name] for name in own.recall}
         label = max(lost, key=lambda name: lost[name])
         clips = _clips_of(found, runner, label) or own.clips
-    yield from rounding(runner, found)
+    yield from rounding(runner, found, label)
     yield from near_ties(runner, found)
-    if clips * gate.limit < 1:
-        said = f"one of {plural(clips, 'test clip')} is {100 / clips:.1f} %, more than the limit"
-        action = f"test on {int(1 / gate.limit) + 1} clips or more, or all folds"
-        yield Cause(said, 0.5, action, "dvc exp run -S split.test_share=0.5")
+    yield from few_tested(clips, label, gate.limit, found)
+
+
+def few_tested(clips: int, label: str, limit: float, found: Findings) -> Iterator[Found]:
+    """So few clips that a single one is more than the limit. strength: 0.4"""
+    if clips * limit >= 1:
+        return
+    of = f"{plural(clips, 'test clip')} of {label}" if label else plural(clips, "test clip")
+    said = f"one of {of} is {100 / clips:.1f} %, more than the limit"
+    wanted, split = math.floor(1 / limit) + 1, found.params.split
+    share = min(0.5, math.ceil(100 * split.test_share * wanted / clips) / 100)
+    if split.by == "group" and share > split.test_share:
+        yield from changed(found.params, said, 0.4, {"split.test_share": share})
+        return
+    what = f"clips of {label or 'every label'}, so that {wanted} are tested"
+    yield more_recordings(found.params, said, 0.4, what)
 
 
 def _clips_of(found: Findings, runner: str, label: str) -> int:
@@ -44,32 +58,41 @@ def flips(gate: Gate, found: Findings) -> Iterator[Found]:
     """Of scores.flips: decisions of a quantised file that differ from Keras."""
     runner = gate.name.partition(".")[0]
     yield from absent(gate, found)
+    if found.parity is None:
+        yield Missing(_PARITY, "the clips that get another label")
     if gate.value is None:
         return
     yield from rounding(runner, found)
     yield from near_ties(runner, found)
 
 
-def rounding(runner: str, found: Findings) -> Iterator[Found]:
-    """The variant rounds, and fp32 of the same runtime does not lose it. strength: 0.8, or 0.6
+def rounding(runner: str, found: Findings, label: str = "") -> Iterator[Found]:
+    """The variant rounds, and fp32 of the same runtime does not lose it. A file of fp32 does not.
 
-    0.6 where fp32 was not evaluated. A file of fp32 rounds nothing.
+    strength: 0.8, or 0.6 where fp32 was not evaluated, less half the share of near ties
     """
     runtime, _, variant = runner.partition("_")
     own, keras = found.metrics_of(runner), found.metrics_of(KERAS)
     if variant == "fp32" or own is None or keras is None:
         return
     exact = found.metrics_of(f"{runtime}_fp32")
+    of = f" of {label}" if label else ""
     said = (
-        f"{runner_name(runner)} reaches {100 * own.accuracy:.1f} % and Keras "
-        f"{100 * keras.accuracy:.1f} %"
+        f"{runner_name(runner)} reaches {_share(own, label)}{of} and Keras {_share(keras, label)}"
     )
     strength = 0.6
     if exact is not None:
-        said += f"; fp32 reaches {100 * exact.accuracy:.1f} %, in {exact.bytes / 1000:.0f} kB"
+        said += f"; fp32 reaches {_share(exact, label)}, in {size(exact.bytes)}"
         strength = 0.8
+    margins = evidence.flipped_margins(found, runner, KERAS)
+    if margins is not None and len(margins):
+        strength -= 0.5 * float((margins < _NEAR).mean())
     if runner in found.shipped:
         yield from changed(found.params, said, strength, learning.exact_variant(runner))
+
+
+def _share(own: Metrics, label: str) -> str:
+    return number(own.recall.get(label) if label else own.accuracy, share=True)
 
 
 def near_ties(runner: str, found: Findings) -> Iterator[Found]:

@@ -54,8 +54,8 @@ class Cause:
 
     @property
     def text(self) -> str:
-        """Evidence and action, without the command."""
-        return f"{self.evidence}: {self.action}"
+        """Evidence, and what to do, without the command."""
+        return f"{self.evidence}. {self.action[0].upper()}{self.action[1:]}"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def _shares(judged: Judged, own: Metrics | None, found: Findings) -> Iterator[Fo
     yield from few_groups(judged, own, found)
     weight = 0.3 if judged.enough else 1.0
     yield from weighed(lost_by_file(judged, found), weight)
-    yield from weighed(training(found, 1 - judged.limit, 1 - own.accuracy), weight)
+    share = own.accuracy if judged.share is None else judged.share
+    yield from weighed(training(found, 1 - judged.limit, 1 - share), weight)
     yield from weighed(padded(found, judged.label), 0.7 * weight)
     yield from weighed(confused(judged.subject, judged.label, found), weight)
     yield from weighed(other_people(own, judged.limit, found), weight)
@@ -108,6 +109,9 @@ def few_groups(judged: Judged, own: Metrics, found: Findings) -> Iterator[Found]
         f"{100 * judged.share:.1f} % is right of the clips of {of}, but they come from only "
         f"{plural(groups, 'group')}, and those vouch for no more than {_percent(judged.gate.value)}"
     )
+    if not judged.enough:
+        tested = plural(own.label_groups[label], "group")
+        said = f"label {label} is tested on {tested}, want {p.min_test_groups}"
     crossvalidated = judged.subject == evidence.CROSSVALIDATED or bool(
         found.folds and found.folds.metrics
     )
@@ -154,15 +158,15 @@ def too_short(curve: Curve, params: Params, ratio: float) -> Iterator[Cause]:
     """Training that ended while the validation loss still fell.
 
     ratio: what the error must come to, as a share of what it is
-    strength: the loss left, in units of chance, by how fast it still fell (5 % a quarter: fast)
+    strength: the loss left, in units of chance, by what twice the epochs would gain (10 %: much)
     """
-    if curve.epochs < params.train.epochs or curve.fall <= 0 or curve.worst >= _CHANCE:
+    if curve.epochs < params.train.epochs or curve.gain <= 0 or curve.worst >= _CHANCE:
         return
     said = (
-        f"the validation loss still fell by {100 * curve.fall:.0f} % in the last quarter of "
-        f"{plural(curve.epochs, 'epoch')}, to {curve.unlearned:.2f} of a guess's"
+        f"after {plural(curve.epochs, 'epoch')} the validation loss is {curve.unlearned:.2f} of a "
+        f"guess's, and falls so that twice as many would take {100 * curve.gain:.0f} % off it"
     )
-    strength = min(1.0, 1.6 * curve.unlearned) * min(1.0, curve.fall / 0.05)
+    strength = min(1.0, 1.6 * curve.unlearned) * min(1.0, curve.gain / 0.1)
     epochs = epochs_wanted(curve, ratio)
     yield from changed(params, said, strength, {"train.epochs": epochs})
 
@@ -180,7 +184,7 @@ def epochs_wanted(curve: Curve, ratio: float) -> int:
 def stopped_early(curve: Curve, params: Params) -> Iterator[Cause]:
     """Training that `train.patience` ended. strength: the epochs that were not used, at most 0.7"""
     p = params.train
-    if curve.epochs >= p.epochs:
+    if not p.patience < curve.epochs < p.epochs:
         return
     said = (
         f"training stopped at epoch {curve.epochs} of {p.epochs}, {plural(p.patience, 'epoch')} "
@@ -218,7 +222,7 @@ def too_small(curve: Curve, params: Params) -> Iterator[Cause]:
 
     strength: the loss that is left, in units of chance
     """
-    settled = curve.fall < 0.02 and curve.gap < 0.05 and curve.worst < _CHANCE
+    settled = curve.gain < 0.02 and curve.gap < 0.05 and curve.worst < _CHANCE
     if not settled or curve.unlearned < 0.3:
         return
     said = (
@@ -346,6 +350,7 @@ def calibration(gate: Gate, found: Findings) -> Iterator[Found]:
     sure, right = means
     said = f"the mean confidence is {100 * sure:.0f} %, and {100 * right:.0f} % is right"
     size, p = abs(sure - right) / 0.3, found.params
+    ratio = (1 - p.gate.min_accuracy) / max(1 - right, 1e-9)
     if sure > right and p.augment.mix_share < 1.0:
         values = {"augment.mix_share": 1.0 if p.augment.mix_share >= 0.5 else 0.5}
         yield from changed(p, f"{said}: too sure", size, values)
@@ -353,11 +358,10 @@ def calibration(gate: Gate, found: Findings) -> Iterator[Found]:
         values = {"train.weight_decay": digits(3 * p.train.weight_decay)}
         yield from changed(p, f"{said}: too sure", size, values)
     else:
-        values = {"train.epochs": 2 * p.train.epochs}
-        yield from changed(p, f"{said}: not sure enough", 0.8 * size, values)
-    own = evidence.metrics_of(found, subject)
-    error = 1 - own.accuracy if own else 1 - right
-    yield from training(found, 1 - p.gate.min_accuracy, error)
+        curve = evidence.curve_of(found)
+        epochs = epochs_wanted(curve, ratio) if curve else 2 * p.train.epochs
+        yield from changed(p, f"{said}: not sure enough", 0.8 * size, {"train.epochs": epochs})
+    yield from training(found, 1 - p.gate.min_accuracy, 1 - right)
 
 
 def _percent(value: float | None) -> str:
