@@ -67,7 +67,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["predict", "a.wav"], ["listen", "a.wav"], ["models"], ["compare", "1", "2"], ["promote"],
-     ["rollback"], ["report"], ["notify"], ["evaluate", "."]],
+     ["rollback"], ["report"], ["explain"], ["notify"], ["evaluate", "."]],
 )  # fmt: skip
 def test_outside_a_project_an_error_is_one_line(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -95,10 +95,10 @@ def with_cost(found: Findings, **changes: Any) -> Findings:
 
 def advice(found: Findings, name: str, value: float | None, limit: float) -> Advice:
     """On a gate that failed."""
-    sense = "at most" if value is None or value > limit else "at least"
     failed = Gate(
-        name=name, sense=sense, limit=limit, value=value, unit="", passed=False, reason=name
-    )  # type: ignore[arg-type]
+        name=name, sense="at least" if value is not None and value < limit else "at most",
+        limit=limit, value=value, unit="", passed=False, reason=name,
+    )  # fmt: skip
     return rules.advise(failed, found)
 
 
@@ -398,7 +398,8 @@ def test_every_function_that_yields_gates_is_enumerated_here() -> None:
     """A new one in stages/gate.py belongs into `every_gate`, and its figures into the table."""
     known = {"bounded_gates", "accuracy_gates", "alarm_gates", "parity_gates", "latency_gates",
              "timed_gates"}  # fmt: skip
-    assert {name for name in vars(judging) if name.endswith("_gates")} == known
+    without_rule = {"audit_gates", "robust_gates"}  # their reason names the cause
+    assert {name for name in vars(judging) if name.endswith("_gates")} == known | without_rule
 
 
 def test_an_unknown_gate_points_to_the_docs(reported: Findings) -> None:

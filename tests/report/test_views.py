@@ -1,10 +1,14 @@
 """What each section of the page shows."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from pocketear.contracts.metrics import Alarms
 from pocketear.contracts.verdict import Gate, Verdict
+from pocketear.params import load_params
 from pocketear.report import views
+from pocketear.report.findings import read_findings
 
 
 def gate(name: str, *, value: float | None, passed: bool, timed: bool = False) -> Gate:
@@ -12,14 +16,16 @@ def gate(name: str, *, value: float | None, passed: bool, timed: bool = False) -
                 reason="" if passed else "too much", timed=timed)  # fmt: skip
 
 
-def test_failed_gates_come_first_and_only_values_have_bars() -> None:
+def test_failed_gates_come_first_and_only_values_have_bars(project: Path) -> None:
+    found = read_findings(project / "reports", None, load_params())
     gates = (
         gate("host.ratio", value=None, passed=True, timed=True),
         gate("a53.peak_bytes", value=0.6, passed=False),
         gate("file_bytes", value=0.15, passed=True),
     )
-    rows = views.gate_rows(Verdict(accepted=False, reasons=(), absent=(), gates=gates))
+    rows = views.gate_rows(Verdict(accepted=False, reasons=(), absent=(), gates=gates), found)
     assert [row.subject for row in rows] == ["a53", "", ""]
+    assert [row.advice is None for row in rows] == [False, True, True]
     over, timed, half = (row.bar for row in rows)
     assert timed is None
     assert over and half

@@ -33,7 +33,7 @@ def together(advice: Iterable[Advice]) -> list[Advice]:
     """Pieces with the same causes as one, which has all their reasons, a line each."""
     by_causes: dict[object, Advice] = {}
     for one in advice:
-        key = (one.causes, one.missing) if one.causes else one
+        key = (one.meaning, one.causes, one.missing) if one.causes else one
         known = by_causes.get(key)
         both = known and replace(known, reason=f"{known.reason}\n{_reason(one)}")
         by_causes[key] = both or replace(one, reason=_reason(one))
