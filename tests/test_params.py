@@ -19,7 +19,7 @@ TEXT = (ROOT / "params.yaml").read_text()
         ("hop_length: 320", "hop_length: 0", "frontend.hop_length: input should be greater than 0"),
         ("fmax: 7600.0", "fmax: 9000.0", "fmax must be at most half of sample_rate"),
         ("win_length: 400", "win_length: 600", "win_length must be at most n_fft"),
-        ("floor: 1.0e-7", "floor: .nan", "frontend.floor: input should be"),
+        ("floor: 1.0e-9", "floor: .nan", "frontend.floor: input should be"),
         (
             "test_share: 0.2",
             "test_share: 1.5",

@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from pocketear.base.errors import DataError
+from pocketear.contracts.audit import Audit
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import labels_of, shipped_runners
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import read_if_made
+from pocketear.contracts.robustness import RobustnessReport
 from pocketear.contracts.validation import Validation
 from pocketear.contracts.verdict import Verdict
 from pocketear.data.store import Store, open_store
@@ -34,9 +36,11 @@ class Findings:
     verdict: Verdict | None
     metrics: MetricsReport | None
     folds: GroupFolds | None
+    robustness: RobustnessReport | None
     parity: ParityReport | None
     latency: LatencyReport | None
     validation: Validation | None
+    audit: Audit | None
     predictions: pd.DataFrame | None
     out_of_fold: pd.DataFrame | None
     alarms: pd.DataFrame | None
@@ -77,9 +81,11 @@ def read_findings(reports: Path, features: Path | None, params: Params) -> Findi
         verdict=read_if_made(reports / "verdict.json", Verdict),
         metrics=read_if_made(reports / "metrics.json", MetricsReport),
         folds=read_if_made(reports / "folds" / "folds.json", GroupFolds),
+        robustness=read_if_made(reports / "robustness.json", RobustnessReport),
         parity=read_if_made(reports / "parity.json", ParityReport),
         latency=_latency(reports / "latency.json"),
         validation=read_if_made(validation / "validation.json", Validation),
+        audit=read_if_made(validation / "audit.json", Audit),
         predictions=_table(
             evaluation / "predictions.parquet", ("runner", "path", "sha256", "label", "predicted")
         ),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pocketear.contracts.verdict import Gate
-from pocketear.report.advice import alarms, clips, cost, files, learning
+from pocketear.evaluation.conditions import CONDITIONS
+from pocketear.report.advice import alarms, clips, cost, files, learning, shortcuts
 from pocketear.report.advice.kinds import LEAST, Advice, Cause, Found, Missing
 from pocketear.report.findings import Findings
 
@@ -39,6 +40,16 @@ RULES = {
         "On new people, one label may be recognised too rarely: wrong clips, or too few people.",
         learning.recall,
     ),
+    "audit.separation": Rule(
+        "A model can tell the labels apart by how they were recorded, not by how they sound.",
+        shortcuts.separation,
+    ),
+    **{
+        f"robust.{condition}.recall_min": Rule(
+            "A label is lost when the sound reaches the phone so.", shortcuts.robust
+        )
+        for condition in CONDITIONS
+    },
     "calibration_error": Rule(
         "A score of 0.8 is not right 80 % of the time, so thresholds mean little.",
         learning.calibration,
