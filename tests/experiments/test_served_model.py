@@ -133,4 +133,4 @@ def post(port, body):
         except ConnectionError:
             if time.monotonic() > until:
                 raise
-            time.sleep(1)
+            time.sleep(0.05)
