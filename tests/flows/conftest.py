@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -228,6 +229,15 @@ def ask(port, method, path, body=None, **headers):
         return answer.status, answer.headers, answer.read()
     finally:
         connection.close()
+
+
+def until(check, seconds=90):
+    """What `check` returns once it is true; fails if it is not in time."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
 
 
 def run(root, *command):

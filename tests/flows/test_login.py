@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from websockets.typing import Origin
 
 from places import ROOT
 
-from .conftest import ask, without_login
+from .conftest import ask, until, without_login
 from .test_serve import output_of, prefect
 
 STRANGER = "http://evil.example"
@@ -46,14 +45,6 @@ def runs(served):
     """Except those that the schedule of `nightly` has made."""
     found = api(served, "POST", "/flow_runs/filter", {})[1]
     return [run for run in found if not run["auto_scheduled"]]
-
-
-def until(check, seconds=90):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import yaml
 
 from places import ROOT
 
-from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, without_login
+from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, until, without_login
 
 
 def prefect(root, *arguments):
@@ -94,12 +94,13 @@ def test_nothing_outlives_the_worker(served):
 @pytest.mark.slow
 def test_the_next_serve_ends_what_a_killed_one_left_and_a_closed_terminal_ends_it(pipeline):
     with serving(pipeline) as served:
-        family = served.family()
+        family, login = served.family(), served.login()
         with flow_of(pipeline) as flow:
             kill(family, "flows/serve.py")
             again = start_serve(pipeline, free_ports(3))
             try:
                 assert flow.wait(120) == -signal.SIGTERM
+                until(lambda: served.login() not in (login, ""))
                 begun = psutil.Process(again.pid).children(recursive=True)
                 again.send_signal(signal.SIGHUP)  # while its parts are starting
                 assert again.wait(120) == 0

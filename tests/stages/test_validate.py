@@ -215,6 +215,7 @@ def test_a_background_that_no_label_is_in_is_asked_about(
     )
 
 
+@pytest.mark.slow
 def test_a_rate_a_label_is_said_drawn_and_in_the_data_docs_and_stops_nothing(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +234,7 @@ def test_a_rate_a_label_is_said_drawn_and_in_the_data_docs_and_stops_nothing(
     assert len(pd.read_csv("report/audit/groups.csv")) == 100
 
 
+@pytest.mark.slow
 def test_the_same_clips_give_the_same_report(project: Path) -> None:
     table = clip_table(LABELS)
     table["level_dbfs"] = np.linspace(-40, -10, len(table))
