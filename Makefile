@@ -1,13 +1,15 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # what is installed where there is none, here and in the workflows; any uv of pyproject.toml's required-version will do
 UV_VERSION := $(shell sed -n 's/^uv-version = "\(.*\)"$$/\1/p' pyproject.toml)
+# A file's tests share what is expensive, so they stay together; files begin in tests/conftest.py's order
+PYTEST := $(RUN) pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -40,14 +42,18 @@ run: setup  ## sounds -> judged Android and iOS packages and a report page
 	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary; exit $$status
 
 check: setup lint  ## lint, then the fast tests: under two minutes
-	$(RUN) pytest -q -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test: setup test-tools lint  ## lint, then all tests
-	$(RUN) pytest -q -n 2 --dist loadfile
+	$(PYTEST)
 	@echo "lint and tests passed; the page of a real run: make run, then reports/report.html"
 
 some-tests: setup test-tools  ## the tests in TESTS, files or folders, as CI runs them side by side
-	$(RUN) pytest -q -n 2 --dist loadfile $$TESTS
+	$(PYTEST) $$TESTS
+
+coverage: setup test-tools  ## all tests, and the share of lines that they run; a fifth or more on top of their time
+	$(PYTEST) --cov=pocketear --cov-report=
+	@echo "coverage: $$($(RUN) coverage report --format=total) % of the lines of src/pocketear"
 
 .pocketear/bin/actionlint:
 	@GOBIN=$(CURDIR)/.pocketear/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 2>/dev/null \

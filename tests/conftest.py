@@ -19,12 +19,32 @@ settings.load_profile("pocketear")
 # Who asks for one of these is slow: each takes seconds to make, by converters, servers, emulators.
 SLOW_FIXTURES = {"exported", "prefect_server", "tools"}
 
+# Files that take minutes, the longest first. They begin first: one that began last would keep one
+# worker busy while the other has nothing left to do. xdist's own order is by the number of tests.
+LONGEST = (
+    "tests/test_end_to_end.py",
+    "tests/flows/test_login.py",
+    "tests/flows/test_serve.py",
+    "tests/stages/test_export_coreml.py",
+    "tests/flows/test_retrain.py",
+    "tests/flows/test_crossvalidate.py",
+    "tests/stages/test_latency.py",
+    "tests/stages/test_evaluate.py",
+    "tests/packaging/test_package.py",
+)
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own hook reads `-m "not slow"`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: place(item.path.relative_to(ROOT).as_posix()))
+
+
+def place(file: str) -> int:
+    """The place of a test's file in the order of files that begin first."""
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -125,13 +126,16 @@ def test_a_clone_that_pulls_has_nothing_to_run_and_stays_clean(folder: Path) -> 
     )
     assert status.stdout == ""
     assert (clone / "build/android").is_dir() and (clone / "reports/report.html").is_file()
+    before = (folder / "params.yaml").read_bytes()
     put(folder, {"evaluate.calibration_bins": 4})
-    assert dvc(folder, "repro").returncode == 0
+    assert dvc(folder, "repro", "evaluate").returncode == 0
     changed = dvc(folder, "metrics", "diff", "--json")
     assert changed.returncode == 0, changed.stderr
     assert "calibration_error" in json.dumps(json.loads(changed.stdout)["reports/metrics.json"])
     shown = dvc(folder, "exp", "show", "--json")
     assert shown.returncode == 0, shown.stderr
+    (folder / "params.yaml").write_bytes(before)
+    assert dvc(folder, "repro").returncode == 0
 
 
 def test_a_stage_that_runs_again_leaves_the_lock_file_as_it_was(folder: Path) -> None:
@@ -145,7 +149,7 @@ def test_a_stage_that_runs_again_leaves_the_lock_file_as_it_was(folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["My & sounds", "x; touch pwned; y", "$(touch pwned)", "a'b\"c", "泣き声 (2024) 100%"]
+    "name", ["x & y; touch pwned; $(touch pwned)", "a'b\"c 泣き声 (2024) 100%"]
 )
 def test_a_data_path_of_any_text_is_read_and_runs_nothing(
     folder: Path, tmp_path: Path, name: str
@@ -235,24 +239,25 @@ def scratch(folder: Path, stage: str) -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("stage", STAGES)
+# One of each kind of output: folders of few and of many files, with another file beside them, a
+# model, a page, packages. All are written by base.files.replacing, and the others take longer.
+KILLED = ("validate", "featurize", "export_litert", "report", "package_ios")
+
+
+@pytest.mark.parametrize("stage", KILLED)
 def test_a_kill_while_a_stage_writes_leaves_what_was_there(folder: Path, stage: str) -> None:
     command = STAGES[stage]["cmd"].split()
     before = content(folder, stage)
     assert before
-    for _ in range(2):  # some write for a thousandth of a second, which may pass unseen
-        with subprocess.Popen(
-            [sys.executable, *command[1:]], cwd=folder, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=os.environ | {"MLFLOW_TRACKING_URI": ""},
-        ) as run:  # fmt: skip
-            while not scratch(folder, stage) and run.poll() is None:
-                time.sleep(0.0005)
-            with suppress(ProcessLookupError):  # it has ended
-                os.killpg(run.pid, signal.SIGKILL)
-        if scratch(folder, stage):
-            break
-        before = content(folder, stage)  # it had ended, and may have measured anew
+    with subprocess.Popen(
+        [sys.executable, *command[1:]], cwd=folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"MLFLOW_TRACKING_URI": ""},
+    ) as run:  # fmt: skip
+        while not scratch(folder, stage) and run.poll() is None:
+            time.sleep(0.0005)
+        with suppress(ProcessLookupError):  # it has ended
+            os.killpg(run.pid, signal.SIGKILL)
     assert content(folder, stage) == before
 
 
@@ -324,7 +329,7 @@ def answers(address: str, process: subprocess.Popen[str], seconds: float = 120) 
             with urllib.request.urlopen(address, timeout=5) as page:  # noqa: S310  our own server
                 return bool(page.status == 200)
         except OSError:
-            time.sleep(0.5)
+            time.sleep(0.05)
     return False
 
 
@@ -348,10 +353,9 @@ def test_every_line_of_the_readmes_walk_runs(folder: Path) -> None:
 
 @pytest.mark.skipif(not ESC10.is_dir(), reason="no ../shared/data/esc10")
 def test_the_readmes_esc10_is_judged_and_a_poor_model_refused(folder: Path) -> None:
-    """The first command as it stands, but for one epoch in place of 300."""
+    """The first command as it stands, but for one epoch in place of 300, on half of the clips."""
     settings, first = re.findall(r"^(ESC10=\(.*?\))\n(.*?)$", README, re.DOTALL | re.MULTILINE)[0]
-    (folder.parent / "shared/data").mkdir(parents=True)
-    (folder.parent / "shared/data/esc10").symlink_to(ESC10)
+    write_half_of_esc10(folder.parent / "shared/data/esc10")
     hasty = "--set gate.min_accuracy=0.8 --set train.epochs=1"
     process = shell(folder, f"{settings}\n{first} {hasty}")
     output = process.communicate()[0]
@@ -360,3 +364,12 @@ def test_the_readmes_esc10_is_judged_and_a_poor_model_refused(folder: Path) -> N
     assert not (folder / "build/android").exists()
     metrics = json.loads((folder / "reports/metrics.json").read_text())
     assert len(metrics["litert_int8"]["recall"]) == 10
+
+
+def write_half_of_esc10(folder: Path) -> None:
+    """Four of the eight clips that each label has in each fold."""
+    table = pd.read_csv(ESC10 / "clips.csv").groupby(["label", "fold"]).head(4)
+    for name in table["file"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ESC10 / name, folder / name)
+    table.to_csv(folder / "clips.csv", index=False)

@@ -137,6 +137,7 @@ def with_remarks(text: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_no_hash_changes_with_a_comment_or_a_docstring_anywhere(
     before: dict[str, str], own_code: Path
 ) -> None:

@@ -38,8 +38,9 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("load", [load_params, load_recipe])
+@pytest.mark.parametrize(
+    ("name", "load"), [*((name, load_params) for name in HOSTILE), ("aliases", load_recipe)]
+)
 def test_what_no_person_writes_is_one_short_line(name, load, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file.yaml").write_text(HOSTILE[name])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,12 +28,26 @@ pytest_plugins = ["tracked_project"]
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def registered_once(empty_store, tmp_path_factory):
+    """A project's folder with one registered version."""
+    root = tmp_path_factory.mktemp("registered")
+    for name in ("pyproject.toml", "uv.lock", "params.yaml"):
+        shutil.copy(ROOT / name, root)
+    shutil.copy(empty_store, root / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        write_judged(root)
+        registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    return root
+
+
 @pytest.fixture
-def registered(tracked):
-    for name in ("pyproject.toml", "uv.lock"):
-        Path(name).write_bytes((ROOT / name).read_bytes())
-    write_judged(tracked)
-    return registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+def registered(registered_once, monkeypatch):
+    """The same, as the working folder."""
+    monkeypatch.chdir(registered_once)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture
@@ -82,7 +97,7 @@ def test_a_model_has_the_code_that_it_needs_and_nothing_else(registered, recordi
     (tmp_path / "elsewhere").mkdir()
     command = [sys.executable, "-c", ELSEWHERE, str(ROOT / "src"), str(saved)]
     done = subprocess.run(
-        [*command, str(tmp_path / "clip.wav")],
+        [*command, str(Path("clip.wav").resolve())],
         cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -133,4 +148,4 @@ def post(port, body):
         except ConnectionError:
             if time.monotonic() > until:
                 raise
-            time.sleep(1)
+            time.sleep(0.05)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,11 +90,32 @@ def fresh_pipeline(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def built_pipeline(fresh_pipeline, tmp_path_factory):
+    """The same with every stage up to date."""
+    root = tmp_path_factory.mktemp("built") / "pipeline"
+    shutil.copytree(fresh_pipeline, root)
+    run(root, sys.executable, "-m", "dvc", "repro", "-q")
+    (root / "order.log").unlink()
+    commit(root)
+    return root
+
+
 @pytest.fixture
 def pipeline(fresh_pipeline, tmp_path, monkeypatch):
-    """A copy of the project, as the working folder."""
-    root = tmp_path / "pipeline"
-    shutil.copytree(fresh_pipeline, root)
+    """A copy of the project that has never run, as the working folder."""
+    return copy_into(fresh_pipeline, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def built(built_pipeline, tmp_path, monkeypatch):
+    """A copy of the project with every stage up to date, as the working folder."""
+    return copy_into(built_pipeline, tmp_path, monkeypatch)
+
+
+def copy_into(project, folder, monkeypatch):
+    root = folder / "pipeline"
+    shutil.copytree(project, root)
     monkeypatch.chdir(root)
     return root
 
@@ -105,6 +127,15 @@ def prefect_server():
 
     with prefect_test_harness(server_startup_timeout=600):
         yield
+
+
+@pytest.fixture(scope="module")
+def served(fresh_pipeline, tmp_path_factory):
+    """One `make serve` for all tests of a file."""
+    root = tmp_path_factory.mktemp("served") / "pipeline"
+    shutil.copytree(fresh_pipeline, root)
+    with serving(root) as served:
+        yield served
 
 
 @dataclass(frozen=True)
@@ -198,6 +229,15 @@ def ask(port, method, path, body=None, **headers):
         return answer.status, answer.headers, answer.read()
     finally:
         connection.close()
+
+
+def until(check, seconds=90):
+    """What `check` returns once it is true; fails if it is not in time."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
 
 
 def run(root, *command):

@@ -3,15 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -19,19 +20,11 @@ from websockets.typing import Origin
 
 from places import ROOT
 
-from .conftest import RESULT, ask, serving, without_login
+from .conftest import ask, until, without_login
 from .test_serve import output_of, prefect
 
 STRANGER = "http://evil.example"
 REFUSED = "Additional properties are not allowed"
-
-
-@pytest.fixture(scope="module")
-def served(fresh_pipeline, tmp_path_factory):
-    root = tmp_path_factory.mktemp("served") / "pipeline"
-    shutil.copytree(fresh_pipeline, root)
-    with serving(root) as served:
-        yield served
 
 
 def api(served, method, path, body=None, **headers):
@@ -52,14 +45,6 @@ def runs(served):
     """Except those that the schedule of `nightly` has made."""
     found = api(served, "POST", "/flow_runs/filter", {})[1]
     return [run for run in found if not run["auto_scheduled"]]
-
-
-def until(check, seconds=90):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        time.sleep(1)
-    return found
 
 
 @pytest.mark.slow
@@ -100,9 +85,7 @@ def test_only_the_servers_own_pages_may_call_it_from_a_browser(served):
 
 @pytest.mark.slow
 def test_without_the_login_the_api_says_that_it_is_healthy_and_nothing_else(served):
-    from prefect.server.api.server import create_api_app
-
-    routes = create_api_app().openapi()["paths"]
+    routes = api(served, "GET", "/openapi.json")[1]["paths"]
     answering = set()
     for path, methods in routes.items():
         address = f"/api{path.replace('{', 'x').replace('}', 'x')}"
@@ -153,14 +136,6 @@ def test_websockets_refuse_who_has_no_login(served):
 
 
 @pytest.mark.slow
-def test_prefect_in_the_folder_needs_no_argument(served):
-    command = prefect(served.root, "deployment", "run", "retrain/on-demand", "--watch")
-    printed = output_of(command)
-    assert command.returncode == 0, printed
-    assert (served.root / "out/join.txt").read_text() == RESULT
-
-
-@pytest.mark.slow
 def test_a_script_in_the_folder_reports_to_its_server(served):
     before = runs(served)
     script = [sys.executable, str(ROOT / "flows/retrain.py")]
@@ -169,15 +144,6 @@ def test_a_script_in_the_folder_reports_to_its_server(served):
     )
     assert done.returncode == 0, done.stderr
     assert len(runs(served)) == len(before) + 1
-
-
-@pytest.mark.slow
-def test_the_nightly_run_is_scheduled(served):
-    def scheduled():
-        found = api(served, "POST", "/flow_runs/filter", {})[1]
-        return [run for run in found if run["auto_scheduled"]]
-
-    until(scheduled, 60)
 
 
 @pytest.mark.slow
@@ -191,13 +157,16 @@ def test_a_run_cannot_choose_its_command_or_environment(served, tmp_path):
         "env.PYTHONPATH": str(tmp_path),
         "working_dir": str(tmp_path),
     }
+    path = f"/deployments/{deployment_id(served)}/create_flow_run"
     for name, value in variables.items():
-        chosen = ("--job-variable", f"{name}={json.dumps(value)}")
-        command = prefect(served.root, "deployment", "run", "retrain/on-demand", *chosen)
-        printed = output_of(command)
-        assert command.returncode == 1
-        assert REFUSED in printed
-        assert "Traceback" not in printed
+        status, answer = api(served, "POST", path, {"job_variables": {name: value}})
+        assert (status // 100, REFUSED in str(answer)) == (4, True), name
+    chosen = ("--job-variable", f"command={json.dumps(variables['command'])}")
+    command = prefect(served.root, "deployment", "run", "retrain/on-demand", *chosen)
+    printed = output_of(command)
+    assert command.returncode == 1
+    assert REFUSED in printed
+    assert "Traceback" not in printed
 
     # by a call that the server does not check, the worker does not use them
     deployment = api(served, "GET", f"/deployments/{deployment_id(served)}")[1]
@@ -216,9 +185,14 @@ def test_a_run_cannot_choose_its_command_or_environment(served, tmp_path):
 
 @pytest.mark.slow
 def test_notify_finds_the_server_of_its_folder(served, tmp_path):
-    notify = [sys.executable, str(ROOT / "flows/notify.py")]
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    from notify import notify
+    from stage_runs import PipelineError
+
+    script = [sys.executable, str(ROOT / "flows/notify.py")]
     done = subprocess.run(
-        notify, cwd=served.root, env=without_login(), capture_output=True, text=True, check=False
+        script, cwd=served.root, env=without_login(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("announced ")
@@ -232,13 +206,12 @@ def test_notify_finds_the_server_of_its_folder(served, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(served.root / ".git", elsewhere / ".git")
     address = f"http://127.0.0.1:{served.ports[0]}/api"
-    environment = without_login() | {"PREFECT_API_URL": address}
-    done = subprocess.run(
-        notify, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: Prefect at {address} refused the login; ")
-    assert done.stderr.count("\n") == 1
+    stranger = {PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: None}
+    with (
+        temporary_settings(stranger),
+        pytest.raises(PipelineError, match=f"^Prefect at {address} refused the login; .*$"),
+    ):
+        notify(elsewhere)
 
 
 @pytest.mark.slow
@@ -272,6 +245,26 @@ def test_mlflow_and_reports_answer_under_their_own_name_only(served):
         Origin=STRANGER, Content_Type="text/plain",
     )  # fmt: skip
     assert status == 403
+
+
+@pytest.mark.slow
+def test_the_nightly_run_is_scheduled(served):
+    def scheduled():
+        found = api(served, "POST", "/flow_runs/filter", {})[1]
+        return [run for run in found if run["auto_scheduled"]]
+
+    until(scheduled, 60)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_and_the_login(served):
+    """The last of those that share a server."""
+    family = served.family()[1:]
+    assert served.login()
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(120) == 0
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+    assert served.login() == "", "the secret ends with the server"
 
 
 def test_reports_are_served_to_no_other_site(tmp_path):

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -13,7 +13,7 @@ import yaml
 
 from places import ROOT
 
-from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, without_login
+from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, until, without_login
 
 
 def prefect(root, *arguments):
@@ -47,73 +47,84 @@ def test_a_taken_port_is_one_clear_line(pipeline):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["prefect worker start", "flows/serve.py"])
-def test_nothing_outlives_a_part_that_is_killed(pipeline, victim):
-    marked = {**os.environ, "POCKETEAR_SERVED": str(pipeline)}  # as a flow of the worker has it
-    with serving(pipeline) as served:
-        family = served.family()
-        flow = subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True)
-        try:
-            for process in family:
-                command = process.cmdline()
-                if victim in " ".join(command) and "supervise.py" not in command[1]:
-                    process.kill()
-            printed = output_of(served.process)
-            if victim == "flows/serve.py":
-                again = start_serve(pipeline, free_ports(3))  # first ends what was left
-                try:
-                    flow.wait(120)
-                finally:
-                    stop(again)
-            else:
-                assert served.process.returncode == 1
-                reason = "worker ended, so the rest is ended too; see .pocketear/worker.log"
-                assert f"error: {reason}" in printed
-                assert served.login() == ""
-            assert flow.wait(30) == -signal.SIGTERM
-            assert psutil.wait_procs(family[1:], timeout=60)[1] == []
-        finally:
-            flow.kill()
-            flow.wait()
+def test_all_parts_answer_and_every_deployment_is_registered(served):
+    for port in served.ports:
+        assert any(f"http://127.0.0.1:{port}" in line for line in served.lines)
+        assert ask(port, "GET", "/")[0] in (200, 307)
+    listed = output_of(prefect(served.root, "deployment", "ls"))
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        assert f"/{deployment['name']}" in listed
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_all_answers_and_one_signal_ends_it(pipeline, number):
+def test_two_deployments_at_once_wait_for_each_other_and_a_failure_is_explained(served):
+    root, run = served.root, ("deployment", "run", "--watch")
+    (root / "wash.mode").write_text("slow")
+    names = ("retrain/on-demand", "retrain/on-data-change")
+    both = [prefect(root, *run, name) for name in names]
+    printed = [output_of(one) for one in both]
+    assert [one.returncode for one in both] == [0, 0], "".join(printed)
+    assert (root / "out/join.txt").read_text() == RESULT
+    began = (root / "order.log").read_text().count("begin")
+    assert began == 4, "the second found everything up to date"
+
+    (root / "join.mode").write_text("fail")
+    refused = prefect(root, *run, "retrain/on-demand", "--param", 'force=["join"]')
+    unknown = prefect(root, *run, "retrain/on-demnad")
+    assert "join: refused, accuracy 0.5 is below 0.8" in output_of(refused)
+    assert "Deployment 'retrain/on-demnad' not found!" in output_of(unknown)
+    assert (refused.returncode, unknown.returncode) == (1, 1)
+
+
+@pytest.mark.slow
+def test_nothing_outlives_the_worker(served):
+    """The last of those that share a server: it ends with its worker."""
+    family = served.family()
+    with flow_of(served.root) as flow:
+        kill(family, "prefect worker start")
+        printed = output_of(served.process)
+        assert served.process.returncode == 1
+        reason = "worker ended, so the rest is ended too; see .pocketear/worker.log"
+        assert f"error: {reason}" in printed
+        assert served.login() == ""
+        assert flow.wait(30) == -signal.SIGTERM
+        assert psutil.wait_procs(family[1:], timeout=60)[1] == []
+
+
+@pytest.mark.slow
+def test_the_next_serve_ends_what_a_killed_one_left_and_a_closed_terminal_ends_it(pipeline):
     with serving(pipeline) as served:
-        family = served.family()[1:]
-        for port in served.ports:
-            assert any(f"http://127.0.0.1:{port}" in line for line in served.lines)
-            assert ask(port, "GET", "/")[0] in (200, 307)
-        listed = output_of(prefect(pipeline, "deployment", "ls"))
-        for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
-            assert f"/{deployment['name']}" in listed
-        began = time.monotonic()
-        served.process.send_signal(number)
-        assert served.process.wait(120) == 0
-        assert psutil.wait_procs(family, timeout=30)[1] == []
-        assert time.monotonic() - began < 120
+        family, login = served.family(), served.login()
+        with flow_of(pipeline) as flow:
+            kill(family, "flows/serve.py")
+            again = start_serve(pipeline, free_ports(3))
+            try:
+                assert flow.wait(120) == -signal.SIGTERM
+                until(lambda: served.login() not in (login, ""))
+                begun = psutil.Process(again.pid).children(recursive=True)
+                again.send_signal(signal.SIGHUP)  # while its parts are starting
+                assert again.wait(120) == 0
+            finally:
+                stop(again)
+        assert psutil.wait_procs([*family[1:], *begun], timeout=60)[1] == []
         assert served.login() == "", "the secret ends with the server"
 
 
-@pytest.mark.slow
-def test_two_deployments_at_once_wait_for_each_other_and_a_failure_is_explained(pipeline):
-    run = ("deployment", "run", "--watch")
-    with serving(pipeline):
-        (pipeline / "wash.mode").write_text("slow")
-        names = ("retrain/on-demand", "retrain/on-data-change")
-        both = [prefect(pipeline, *run, name) for name in names]
-        printed = [output_of(one) for one in both]
-        assert [one.returncode for one in both] == [0, 0], "".join(printed)
-        assert (pipeline / "out/join.txt").read_text() == RESULT
-        began = (pipeline / "order.log").read_text().count("begin")
-        assert began == 4, "the second found everything up to date"
+@contextmanager
+def flow_of(root):
+    """A process that is to `make serve` in a folder as a flow of its worker."""
+    marked = {**os.environ, "POCKETEAR_SERVED": str(root)}
+    flow = subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True)
+    try:
+        yield flow
+    finally:
+        flow.kill()
+        flow.wait()
 
-        (pipeline / "join.mode").write_text("fail")
-        refused = prefect(pipeline, *run, "retrain/on-demand", "--param", 'force=["join"]')
-        assert "join: refused, accuracy 0.5 is below 0.8" in output_of(refused)
-        assert refused.returncode == 1
 
-        unknown = prefect(pipeline, *run, "retrain/on-demnad")
-        assert "Deployment 'retrain/on-demnad' not found!" in output_of(unknown)
-        assert unknown.returncode == 1
+def kill(family, victim):
+    """Kill the processes with `victim` in their command, but not those that supervise them."""
+    for process in family:
+        command = process.cmdline()
+        if victim in " ".join(command) and "supervise.py" not in command[1]:
+            process.kill()

@@ -57,7 +57,7 @@ class Tab:
         until = time.monotonic() + _PATIENCE_S
         while not self.evaluate(expression):
             assert time.monotonic() < until, f"never true: {expression}"
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -100,5 +100,5 @@ def _address(profile: Path) -> str:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
                 pages = json.load(answer)
             return str(next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page"))
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise AssertionError("Chromium did not start")

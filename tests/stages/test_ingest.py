@@ -305,16 +305,13 @@ def test_a_missing_dataset_is_one_line_that_says_how_to_get_it(project: Path, so
     assert not OUT.exists()
 
 
-@pytest.mark.slow
 def test_a_refused_dataset_leaves_the_last_table(sounds: Path) -> None:
     run()
     before = (OUT / "clips.parquet").read_bytes()
     shutil.rmtree(sounds / "cry")
     shutil.rmtree(sounds / "laugh")
-    refused = start()
-    _, errors = refused.communicate()
-    assert refused.returncode == 1
-    assert errors == "error: sounds: holds no LABEL/clip.wav; make a folder for each label\n"
+    with pytest.raises(DataError, match=r"^sounds: holds no LABEL/clip.wav; make a folder for e"):
+        run()
     assert (OUT / "clips.parquet").read_bytes() == before
 
 
@@ -322,7 +319,7 @@ def test_a_refused_dataset_leaves_the_last_table(sounds: Path) -> None:
 def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> None:
     run()
     before = (OUT / "clips.parquet").read_bytes()
-    for number in range(30):
+    for number in range(15):
         write(sounds / f"cry/long {number}.wav", tone(20, 44_100, 300 + number), 44_100)
     index = next(CACHE.glob("waveforms/*/*/index.jsonl"))
     size = index.stat().st_size
@@ -334,7 +331,7 @@ def test_a_kill_leaves_the_last_table_and_the_next_run_goes_on(sounds: Path) -> 
     assert killed.returncode == -signal.SIGKILL
     assert (OUT / "clips.parquet").read_bytes() == before
     table = run()
-    assert len(table) == 36
+    assert len(table) == 21
     assert set(table["error"]) == {""}
 
 
