@@ -25,7 +25,7 @@ from pocketear.data.measure import measure
 from pocketear.params import AuditParams
 from tables import clip_table
 
-FMAX = 7600.0
+FMAX, WINDOW = 7600.0, 1.5
 LIMITS = AuditParams(max_separation=0.8, mark_separation=0.5)
 NAMES = {"004 - Baby cry": "cry", "001 - Dog bark": "dog", "009 - Rooster": "rooster"}
 OGG = Coding("ogg", "vorbis", 0)
@@ -69,7 +69,7 @@ def judged(clips: list[Clip]) -> Audit:
 
 def audited(table: pd.DataFrame, background: tuple[str, ...] = ()) -> Audit:
     labels = tuple(sorted(set(table["label"])))
-    return summarise(audit(table, labels, background, FMAX), table, LIMITS)
+    return summarise(audit(table, labels, background, FMAX, WINDOW), table, LIMITS)
 
 
 def of(found: Audit, name: str) -> AuditedProperty:
@@ -244,6 +244,31 @@ def test_how_long_clips_last_is_shown_and_held_against_nobody() -> None:
     table["duration"] = np.where(table["label"] == "cry", 7.0, 2.0)
     found = of(audited(table), "duration")
     assert (found.separation, found.status) == (1.0, "clear")
+
+
+def test_a_label_that_is_padded_to_the_window_is_marked() -> None:
+    table = clip_table({"cry": 20, "rest": 20})
+    table["duration"] = np.where(table["label"] == "cry", WINDOW - 0.5, WINDOW + 0.5)
+    found = audited(table)
+    assert of(found, "padding").status == "marked"
+    assert found.worst is None
+    table["duration"] += 0.5  # now none is padded
+    assert of(audited(table), "padding").separation is None
+
+
+@pytest.mark.parametrize(("of_one", "marked"), [(12, True), (10, False)])
+def test_a_label_that_is_mostly_one_group_is_named(of_one: int, marked: bool) -> None:
+    table = clip_table({"cry": 20, "rest": 20})
+    table.loc[table.index[table["label"] == "cry"][:of_one], "group"] = "anna"
+    marks = audited(table).marks
+    assert marks == (
+        (
+            "label 'cry': 12 of its 20 clips are of one group ('anna'), so the model mostly learns "
+            "that recording; add recordings of other people or places",
+        )
+        if marked
+        else ()
+    )
 
 
 def test_two_backgrounds_are_one_side_against_the_events() -> None:

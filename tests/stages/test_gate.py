@@ -182,6 +182,15 @@ def test_rendered_sounds_and_few_groups_are_in_the_verdict() -> None:
     assert gate.judge([], (), ()).headline == "accepted"
 
 
+def test_limits_that_let_more_through_are_in_the_notes(limits: GateParams) -> None:
+    own = metrics(accuracy_low=0.41)
+    assert gate.lenient(own, NO_FOLDS, limits) == ()
+    estimate = limits.model_copy(update={"bound": "estimate", "min_recall": 0.0})
+    by_luck, nothing = gate.lenient(own, NO_FOLDS, estimate)
+    assert by_luck.startswith("gate.bound is estimate") and "41.0 % or more" in by_luck
+    assert nothing == "gate.min_recall is 0, so it asks for nothing"
+
+
 def alarm_gates(limits: GateParams, own: Alarms | None) -> dict[str, Gate]:
     report = MetricsReport({SHIPPED: metrics(alarms=own)})
     gates = gate.alarm_gates(report, SHIPPED, limits)

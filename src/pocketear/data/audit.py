@@ -68,6 +68,7 @@ PROPERTIES = (
     Property("clipped_share", "marks", pairs=False),
     Property("container", "marks", pairs=True, category=True),
     Property("channels", "marks", pairs=True, category=True),
+    Property("padding", "marks", pairs=False, unit="s"),
     Property("duration", "shown", pairs=True, unit="s"),
 )
 TOGETHER = "all of the recording"
@@ -98,19 +99,24 @@ class Finding:
 
 
 def audit(
-    table: pd.DataFrame, labels: tuple[str, ...], background: tuple[str, ...], fmax: float
+    table: pd.DataFrame,
+    labels: tuple[str, ...],
+    background: tuple[str, ...],
+    fmax: float,
+    window_seconds: float,
 ) -> list[Finding]:
     """A finding for each of PROPERTIES, and one for TOGETHER.
 
     table: usable clips; labels with one group are left out: nothing tells such a label from its
         recording. background: those of `labels` that yield no event
     fmax: Hz, up to which the model gets anything
+    window_seconds: of the model's input; a shorter clip is padded with silence
     """
     groups = table.groupby("label")["group"].nunique()
     judged = tuple(label for label in labels if groups.get(label, 0) >= 2)
     if len(judged) < 2:
         return [_finding(one) for one in (*PROPERTIES, _TOGETHER)]
-    rows = seen(table[table["label"].isin(judged)].reset_index(drop=True), fmax)
+    rows = seen(table[table["label"].isin(judged)].reset_index(drop=True), fmax, window_seconds)
     matrices = {one: _matrix(rows, (one,)) for one in PROPERTIES}
     moving = tuple(one for one in PROPERTIES if (matrices[one] != matrices[one][0]).any())
     together = tuple(one for one in moving if one.role == "refuses" and one.pairs)
@@ -128,10 +134,11 @@ def _finding(one: Property, worst: Contrast | None = None) -> Finding:
     return Finding(one.name, one.role, worst)
 
 
-def seen(table: pd.DataFrame, fmax: float) -> pd.DataFrame:
+def seen(table: pd.DataFrame, fmax: float, window_seconds: float) -> pd.DataFrame:
     """The properties as far as they say something of the recording, a column each.
 
     fmax: Hz, up to which the model gets anything: a wider bandwidth is as good
+    window_seconds: of the model's input: a clip as long and longer has no `padding`
     """
     level = table["level_dbfs"]
     own = level.groupby([table["label"], table["group"]]).mean()
@@ -144,6 +151,7 @@ def seen(table: pd.DataFrame, fmax: float) -> pd.DataFrame:
         bandwidth=table["bandwidth"].clip(upper=fmax),
         dc_offset=table["dc_offset"].where(table["dc_offset"] >= _LEAST_OFFSET, 0.0),
         noise_floor_dbfs=table["noise_floor_dbfs"].clip(lower=_QUIETEST),
+        padding=(window_seconds - table["duration"]).clip(lower=0.0),
         normalised_level=level.where(table["label"].isin(normalised), 0.0),
     )
 

@@ -1,5 +1,6 @@
 """audit_report: findings of the audit -> audit.json, in words and with what follows from them."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pandas as pd
@@ -9,6 +10,7 @@ from pocketear.contracts.audit import Audit, AuditedLabel, AuditedProperty
 from pocketear.data.audit import TOGETHER, Contrast, Finding
 from pocketear.params import AuditParams
 
+_MOST = 0.5  # share of the clips of a label, beyond which a group is most of it
 _DIGITS = 6  # of a figure: the last ones differ from one kind of machine to another
 
 
@@ -16,16 +18,27 @@ def summarise(findings: list[Finding], table: pd.DataFrame, limits: AuditParams)
     """What validate writes. findings: of `audit`, the one of all together last; table: the clips"""
     *properties, overall = (_property(one, limits) for one in findings)
     labels = {str(label): _label(rows) for label, rows in table.groupby("label")}
-    alone = [
-        f"label {shown(label)} comes from one group, so nothing tells it from that recording; "
-        "add recordings of other people or places"
-        for label, found in labels.items()
-        if found.groups == 1
-    ]
+    few = [line for label, rows in table.groupby("label") for line in _one_group(str(label), rows)]
     marked = [one.sentence for one in (*properties, overall) if one.status == "marked"]
     return Audit(
-        properties=tuple(properties), overall=overall, labels=labels, marks=(*marked, *alone)
+        properties=tuple(properties), overall=overall, labels=labels, marks=(*marked, *few)
     )
+
+
+def _one_group(label: str, rows: pd.DataFrame) -> Iterator[str]:
+    """A line where a label is one recording, or mostly one."""
+    clips = rows["group"].value_counts()
+    most, cure = int(clips.max()), "add recordings of other people or places"
+    if len(clips) == 1:
+        yield (
+            f"label {shown(label)} comes from one group, so nothing tells it from that recording; "
+            f"{cure}"
+        )
+    elif most > _MOST * len(rows):
+        yield (
+            f"label {shown(label)}: {most} of its {len(rows)} clips are of one group "
+            f"({shown(str(clips.idxmax()))}), so the model mostly learns that recording; {cure}"
+        )
 
 
 def _property(one: Finding, limits: AuditParams) -> AuditedProperty:

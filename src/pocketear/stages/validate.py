@@ -324,7 +324,9 @@ def main(clips: Path, valid: Path, report: Path) -> None:
         labels, background = known_labels(kept, params.data.labels), params.listener.background
         wrong, asked = background_problems(labels, background)
         problems += wrong
-        found = audit(kept, labels, background, params.frontend.fmax)
+        front_end = params.frontend
+        seconds = front_end.window_length / front_end.sample_rate
+        found = audit(kept, labels, background, front_end.fmax, seconds)
         findings = summarise(found, kept, params.audit)
         write_audit(kept, findings, fresh)
         separations, limits = audit_expectations(findings, params.audit.max_separation)
