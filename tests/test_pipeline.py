@@ -24,6 +24,7 @@ def outputs(stage: str) -> list[str]:
     return [path for key in ("outs", "metrics", "plots") for path in section(stage, key)]
 
 
+@pytest.mark.slow
 def test_the_code_in_deps_is_what_the_imports_say() -> None:
     text = (ROOT / "dvc.yaml").read_text()
     assert with_deps(text) == text, "run `make dvc-deps`"

@@ -95,6 +95,7 @@ def test_segments_tile_the_file() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_hour_does_not_fill_memory(model: Path) -> None:
     quiet = np.zeros(SAMPLE_RATE * 60, np.int16)
     with soundfile.SoundFile("hour.wav", "w", SAMPLE_RATE, 1) as file:
@@ -246,6 +247,7 @@ def test_real_recordings_in_their_own_format(model: Path, esc10: Path) -> None:
     assert found.seconds == pytest.approx(soundfile.info("real.ogg").duration, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_costs_one_row(model: Path) -> None:
     killer = "argmaxinc__8_Channel_ID.m4a"  # FFmpeg's AAC decoder dies of it
     found = list((ROOT.parent / "shared/data/cry_laugh").rglob(killer))

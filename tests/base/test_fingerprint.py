@@ -178,6 +178,7 @@ def test_what_mlflow_is_sent_changes_no_stage_but_the_one_that_registers(
     assert [stage for stage in STAGES if after[stage] != before[stage]] == ["stages/register.py"]
 
 
+@pytest.mark.slow
 def test_tables_and_programs_beside_a_module_are_part_of_it(own_code: Path) -> None:
     found = names(own_code, "stages/latency.py")
     assert {"phone/classes.yaml", "phone/calibration.json", "phone/apt.txt"} <= set(found)

@@ -51,6 +51,7 @@ def test_what_no_person_writes_is_one_short_line(name, load, tmp_path, monkeypat
     assert not Path("broken_in").exists()
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_neither_memory_nor_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(BOMB)
 

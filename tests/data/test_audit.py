@@ -280,6 +280,7 @@ def test_two_backgrounds_are_one_side_against_the_events() -> None:
     assert found.status == "refused"
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), groups=st.integers(2, 30))
 def test_labels_drawn_by_lot_are_accused_of_nothing(seed: int, groups: int) -> None:

@@ -165,6 +165,7 @@ def test_a_file_that_declares_no_length_is_read_to_its_end(tmp_path: Path) -> No
     assert len(measure.decode_clip(path, 1, 1.5, RATE)[0]) == RATE // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", [0, 2 * 3601 * 8000])
 def test_a_file_that_does_not_end_is_left_where_the_limit_is(tmp_path: Path, declared: int) -> None:
     path = declaring(silence(tmp_path / "a.flac", 3601, 8000, 1), declared)

@@ -38,6 +38,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.wav")}
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe, tmp_path: Path) -> None:
     small = smaller(recipe, cry=3, laugh=3, background=6)
     render_all(small, tmp_path / "one")

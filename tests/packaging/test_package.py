@@ -12,6 +12,8 @@ from packaged_project import STAGES, names, package, package_or_skip, write_proj
 from pocketear.base.errors import DataError, PackagingError
 from pocketear.contracts.verdict import Verdict
 
+pytestmark = pytest.mark.slow  # a Kotlin compiler runs
+
 
 @pytest.fixture(scope="module", params=STAGES)
 def system(request: pytest.FixtureRequest) -> str:

@@ -214,6 +214,7 @@ def test_clips_of_another_dataset_than_was_evaluated_are_not_shown(project: Path
     assert not Page(page_of(project)).all("audio", "src")
 
 
+@pytest.mark.slow
 def test_long_clips_do_not_blow_up_the_page(project: Path) -> None:
     write_reported(project, seconds=40.0, skill=0.0)
     text = page_of(project)

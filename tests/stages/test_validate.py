@@ -155,6 +155,7 @@ def test_one_sound_under_two_labels_is_kept_under_neither(project: Path) -> None
     assert aside["reason"].str.contains("another label").all()
 
 
+@pytest.mark.slow
 def test_main_stops_with_one_line_and_keeps_every_reason(project: Path) -> None:
     table = clip_table(LABELS)
     table.loc[:9, "duration"] = 0.01

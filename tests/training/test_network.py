@@ -96,6 +96,7 @@ def test_an_architecture_for_other_features_is_refused_with_both_names() -> None
         network.build(PARAMS.frontend, params, LABELS, constants)
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_bytes_and_loads_in_safe_mode(tmp_path: Path) -> None:
     import keras
 
