@@ -117,7 +117,8 @@ def test_broadband_power_is_within_1e_4_and_a_thousandth_of_a_decibel(name: str)
 
 
 def test_silence_is_exactly_the_floor() -> None:
-    assert (apply(sound("silence", DEFAULT.window_length)[None], DEFAULT) == np.float32(-70)).all()
+    floor = np.float32(10 * np.log10(DEFAULT.floor))
+    assert (apply(sound("silence", DEFAULT.window_length)[None], DEFAULT) == floor).all()
 
 
 def test_real_recordings(esc10: Path) -> None:
@@ -138,8 +139,11 @@ def test_real_recordings(esc10: Path) -> None:
 
 def test_a_batch_is_its_windows_one_by_one() -> None:
     windows = np.stack([sound(name, DEFAULT.window_length) for name in EXTREMES])
-    one_by_one = np.concatenate([apply(window[None], DEFAULT) for window in windows])
-    np.testing.assert_allclose(apply(windows, DEFAULT), one_by_one, atol=1e-2)
+    for own, window in zip(apply(windows, DEFAULT), windows, strict=True):
+        assert error(own, window, DEFAULT).max() <= RELATIVE
+        alone = apply(window[None], DEFAULT)[0]
+        loud = alone > alone.max() - 54  # dB; below, float32 resolves less (decision 2)
+        np.testing.assert_allclose(own[loud], alone[loud], atol=1e-2)
 
 
 def test_a_waveform_of_another_length_is_refused() -> None:

@@ -22,8 +22,10 @@ def test_rows_have_the_labels_of_the_recipe_and_groups_of_whole_scenes(tmp_path:
     small = write(tmp_path, "clips: 160", "clips: 5")
     rows = Recipe().read(small, tmp_path / "made").rows
     assert [row.label for row in rows] == ["cry"] * 5 + ["laugh"] * 5 + ["background"] * 5
-    assert [row.group for row in rows][:5] == ["scene-0000"] * 4 + ["scene-0001"]
-    assert {row.group for row in rows} == {"scene-0000", "scene-0001"}
+    assert [row.group for row in rows][:5] == ["scene-0000"] * 2 + ["scene-0001"] * 2 + [
+        "scene-0002"
+    ]
+    assert {row.group for row in rows} == {"scene-0000", "scene-0001", "scene-0002"}
     assert all(row.path.is_file() for row in rows)
 
 
