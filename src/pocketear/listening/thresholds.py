@@ -179,25 +179,29 @@ def poisson_high(count: int) -> float:
 def choose_thresholds(
     stream: Stream, settings: ListenerSettings, false_alarms_per_hour: float
 ) -> ListenerSettings:
-    """`settings` with, per label, the lowest threshold that keeps to the rate on `stream`.
+    """`settings` with, per label, a threshold that keeps to the rate on `stream`.
 
-    It and every higher one keep to it. Where none does, the lowest of those with the fewest false
-    alarms: a label that is shut off helps nobody, and evaluate says what it costs. With a stream
-    shorter than an hour / rate, to keep to it means no false alarm at all.
+    It and every higher one keep to it. Of those that miss the fewest sounds it is the middle one:
+    a few minutes cannot tell them apart, and it is furthest from both kinds of error. Where none
+    keeps to the rate, the lowest of those with the fewest false alarms: a label that is shut off
+    helps nobody, and evaluate says what it costs. With a stream shorter than an hour / rate, to
+    keep to it means no false alarm at all.
     """
     points = misses_and_false_alarms([stream], settings)
     chosen = {
-        label: _lowest([p for p in points if p.label == label], false_alarms_per_hour)
+        label: _threshold([p for p in points if p.label == label], false_alarms_per_hour)
         for label in settings.thresholds
     }
     return replace(settings, thresholds=chosen)
 
 
-def _lowest(points: Sequence[Point], rate: float) -> float:
+def _threshold(points: Sequence[Point], rate: float) -> float:
     """points: of one label, the highest threshold first"""
     quiet = list(itertools.takewhile(lambda point: point.false_alarms_per_hour <= rate, points))
     if quiet:
-        return quiet[-1].threshold
+        misses = min(point.misses or 0.0 for point in quiet)
+        best = [point.threshold for point in quiet if (point.misses or 0.0) == misses]
+        return best[len(best) // 2]
     fewest = min(point.false_alarms_per_hour for point in points)
     return min(point.threshold for point in points if point.false_alarms_per_hour == fewest)
 
