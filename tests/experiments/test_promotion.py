@@ -1,5 +1,6 @@
 """Promotion on a real registry: what may become champion, and the way back."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_a_refused_version_is_not_promoted(tracked):
 def test_a_demonstration_is_promoted_only_if_asked_for(tracked):
     write_judged(tracked, weights=b"one", truth=TRUTH, predicted=TRUTH, accepted=True)
     path = Path("reports/verdict.json")
-    path.write_text(path.read_text().replace('"demonstration": false', '"demonstration": true'))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "demonstration": True}))
     registry.register(Candidate(Path("models"), Path("reports"), load_params()))
     with pytest.raises(TrackingError, match=r"is a demonstration .* train on recordings, or set"):
         promotion.promote(load_params())

@@ -44,7 +44,7 @@ def test_a_version_carries_its_verdict_its_card_and_its_files(tracked, tmp_path)
     assert made.tags["reasons"] == "accuracy 0.33 is below 0.8"
     assert made.tags["gates"] == "1 of 2 passed"
     assert "accuracy on the test side 0.333 (0.233 to 0.433)" in description(made)
-    assert "Verdict: **refused**, 1 of 2 gates passed" in description(made)
+    assert "Verdict: **refused**; 1 of 2 gates passed" in description(made)
     assert "- accuracy 0.33 is below 0.8" in description(made)
 
     got = registry.download(made, "reports/evaluation/predictions.parquet", tmp_path / "got")

@@ -250,4 +250,6 @@ def test_core_ml_takes_every_op_and_stays_finite(precision: str, tmp_path: Path)
         (found,) = coreml.evaluate(program, {"audioSamples": window}).values()
         assert np.isfinite(found).all()
         if precision == "fp32":
-            np.testing.assert_allclose(found, apply(window[None], DEFAULT), atol=2e-2)
+            expected = apply(window[None], DEFAULT)
+            # dB; near the floor, float32 beside a loud frame resolves less (decision 2)
+            np.testing.assert_allclose(np.maximum(found, -80), np.maximum(expected, -80), atol=2e-2)

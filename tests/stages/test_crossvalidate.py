@@ -11,6 +11,7 @@ from pocketear.contracts.report_file import read
 from pocketear.data.store import Store
 from pocketear.params import load_params
 from pocketear.stages import crossvalidate
+from pocketear.training import fitting
 from small_store import LABELS, make_store
 from tables import clip_table
 
@@ -58,6 +59,13 @@ def store(project: Path) -> Store:
 def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def repeatable(seed: int) -> None:  # threads cannot be set once TensorFlow has computed
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        fitting.start_afresh(seed)
+
+    monkeypatch.setattr(crossvalidate, "make_repeatable", repeatable)
     crossvalidate.main(Path("features"), Path("whole"))
     found = read(Path("whole/folds.json"), GroupFolds)
     table = pd.read_parquet("whole/predictions.parquet")
