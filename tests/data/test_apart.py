@@ -6,13 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from decoder_processes import decoders, no_decoders  # noqa: F401  a fixture
 from places import ROOT
 from pocketear.base.errors import ClipError, DataError
 from pocketear.data import apart
@@ -20,22 +20,9 @@ from pocketear.data.apart import decode_apart
 from pocketear.data.measure import decode_clip
 from sounds import silence, tone, write, write_by_phone
 
+pytestmark = pytest.mark.usefixtures("no_decoders")
 RATE = 16_000
 EIGHT_CHANNELS = "argmaxinc__8_Channel_ID.m4a"  # FFmpeg's AAC decoder dies of it
-
-
-@pytest.fixture(autouse=True)
-def anew() -> Iterator[None]:
-    """No process is there before or after a test."""
-    apart.end_all()
-    yield
-    apart.end_all()
-    assert decoders() == []
-
-
-def decoders() -> list[psutil.Process]:
-    mine = psutil.Process().children()
-    return [one for one in mine if apart.__name__ in one.cmdline()]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketear.data.recordings import Join, clip_names, findings, with_groups
+from pocketear.data.recordings import Join, findings, names_of, with_groups
 
 GROUPS = st.lists(st.sampled_from(["", "", "anna", "ben"]), min_size=2, max_size=12)
 PAIRS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=12)
@@ -60,4 +60,4 @@ def test_always_joins_given_groups_whole(groups: list[str], pairs: list[tuple[in
 
 def test_a_part_of_a_file_is_named_with_its_times() -> None:
     clips = table(["", ""]).assign(start=[0.0, 12.5], end=[12.5, 0.0])
-    assert clip_names(clips) == ["0.wav (0 to 12.5 s)", "1.wav (12.5 to the end)"]
+    assert names_of(clips) == ["0.wav (0 to 12.5 s)", "1.wav (12.5 to the end)"]

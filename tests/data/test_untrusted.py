@@ -2,13 +2,12 @@
 
 import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
+from decoder_processes import decoders, no_decoders  # noqa: F401  a fixture
 from places import ROOT
 from pocketear.base.errors import ClipError
 from pocketear.data import apart
@@ -16,21 +15,8 @@ from pocketear.data.audio import load_waveform, stream_waveform
 from pocketear.data.untrusted import load_untrusted, stream_untrusted
 from sounds import silence, tone, write, write_by_phone
 
+pytestmark = pytest.mark.usefixtures("no_decoders")
 RATE, BLOCK = 16_000, 8192
-
-
-@pytest.fixture(autouse=True)
-def anew() -> Iterator[None]:
-    """No process is there before or after a test."""
-    apart.end_all()
-    yield
-    apart.end_all()
-    assert decoders() == []
-
-
-def decoders() -> list[psutil.Process]:
-    mine = psutil.Process().children()
-    return [one for one in mine if apart.__name__ in one.cmdline()]
 
 
 @pytest.mark.parametrize(

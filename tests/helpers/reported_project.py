@@ -14,7 +14,7 @@ from pocketear.contracts.names import shipped_runners
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.contracts.parity import ParityCell, ParityReport
 from pocketear.contracts.validation import Validation
-from pocketear.evaluation.metrics import score
+from pocketear.evaluation.metrics import predictions, score
 from pocketear.params import load_params
 from pocketear.stages import evaluate, gate
 
@@ -99,7 +99,7 @@ def write_evaluation(folder, test, labels, skill, params):
         misses={labels[0]: 0.25}, false_alarms=1, quiet_hours=0.05, false_alarms_per_hour_high=94.9
     )
     android, _ = shipped_runners(params.export)
-    table = evaluate.predictions(test, scores, labels)
+    table = predictions(test[["path", "sha256", "group", "label"]], scores, labels)
     evaluate.plots(table, folder, params.evaluate.calibration_bins)
     tables = [table.assign(runner=runner) for runner in RUNNERS]
     pd.concat(tables, ignore_index=True).to_parquet(folder / "predictions.parquet", index=False)

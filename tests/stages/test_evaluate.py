@@ -14,6 +14,7 @@ from pocketear.contracts.metrics import MetricsReport
 from pocketear.contracts.names import labels_of
 from pocketear.contracts.report_file import read
 from pocketear.data.store import open_store
+from pocketear.evaluation.metrics import predictions
 from pocketear.listening.thresholds import Stream
 from pocketear.params import load_params
 from pocketear.runtimes.runner import open_runner
@@ -129,5 +130,5 @@ def test_plots_are_of_the_file_that_ships_on_android(evaluated: Path) -> None:
 @example(["path", "score_a", "a", ""])
 def test_labels_of_any_name_come_back_from_predictions_in_output_order(labels: list[str]) -> None:
     index = pd.DataFrame({"path": ["a"], "sha256": ["b"], "group": ["c"], "label": labels[:1]})
-    table = evaluate.predictions(index, np.ones((1, len(labels)), np.float32), tuple(labels))
+    table = predictions(index, np.ones((1, len(labels)), np.float32), tuple(labels))
     assert labels_of(map(str, table)) == labels

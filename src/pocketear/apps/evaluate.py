@@ -4,7 +4,6 @@ Clips that the model was trained on, or chosen with, are not judged. Waveforms w
 in memory at a time, however many clips there are.
 """
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 
 from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import print_limits
+from pocketear.base.archive import sha256
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.base.files import replacing
@@ -35,6 +35,7 @@ from pocketear.data.sources.csv import TABLE
 from pocketear.data.sources.row import Row
 from pocketear.data.windows import stream_windows
 from pocketear.evaluation import unseen
+from pocketear.evaluation.metrics import predictions
 from pocketear.frontend.librosa_features import reference
 from pocketear.listening import thresholds
 from pocketear.params import FrontEndParams
@@ -104,13 +105,13 @@ def run(
     with TemporaryDirectory(dir=out, prefix=".waveforms-") as folder:
         material = gather(rows, data, model, ArrayCache(Path(folder), "<i2"))
         scores = clip_scores(material, model)
-        table = unseen.predictions(material.table, scores, model.card.labels)
+        table = predictions(material.table, scores, model.card.labels)
         figures = unseen.judged(table, scores, model.card.labels)
         own = {**figures.pop("metrics"), "bytes": model.path.stat().st_size}
         grouped = any(row.group for row in rows)
         found = Unseen(
             model=f"{model.card.name} {model.card.version} {model.card.variant}",
-            model_sha256=hashlib.sha256(model.path.read_bytes()).hexdigest(),
+            model_sha256=sha256(model.path.read_bytes()),
             data=data.resolve().name,
             training=material.training,
             test_clips=int((material.sides == "test").sum()),
@@ -190,7 +191,7 @@ def known_clips(model: Model) -> tuple[pd.DataFrame, str]:
 
 def hash_of(path: Path) -> str:
     """SHA-256 of a file; "" where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return sha256(path.read_bytes()) if path.is_file() else ""
 
 
 def clip_scores(material: Material, model: Model) -> Scores:

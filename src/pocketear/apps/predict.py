@@ -18,7 +18,9 @@ from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import measured, print_limits, print_narrow
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
+from pocketear.data.audio import no_samples
 from pocketear.data.bandwidth import Spectrum, cutoff
+from pocketear.data.containers import WHOLE
 from pocketear.data.untrusted import stream_untrusted
 from pocketear.data.windows import stream_windows
 from pocketear.runtimes.litert import Model, open_model
@@ -73,7 +75,7 @@ def predict(path: Path, model: Model) -> Prediction:
         starts.append(start)
         rows.append(model.run(window[np.newaxis])[0])
     if not samples:
-        raise ClipError(f"{path}: holds no samples; record or copy it again")
+        raise no_samples(path, WHOLE)
     scores = np.stack(rows)
     if not np.isfinite(scores).all():
         raise RunnerError(f"{model.path}: gives NaN for {path}; check the model with `dvc repro`")

@@ -12,6 +12,11 @@ class Robustness(Contract):
     accuracy: float
     recall: dict[str, float]
 
+    @property
+    def worst(self) -> str:
+        """The label with the lowest recall."""
+        return min(self.recall, key=lambda label: self.recall[label])
+
 
 class RobustnessReport(RootModel[dict[str, Robustness]]):
     """robustness.json, by robustness: condition -> what the file that ships on Android scored."""

@@ -46,6 +46,18 @@ def folds_by_group(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int
     return pd.Series(names[dealt], index=counts.index)[table["group"]].to_numpy(np.int64)
 
 
+def with_val(table: pd.DataFrame, test: NDArray[np.bool_], val_folds: int, seed: int) -> pd.Series:
+    """(clip,) train, val or test: one of `val_folds` folds of what is not tested is validation.
+
+    test: (clip,); fewer folds where a label has fewer groups left, at least 2
+    """
+    sides = pd.Series("train", index=table.index, dtype="str").mask(test, "test")
+    rest = table[~test]
+    folds = max(2, possible_folds(rest, val_folds))
+    sides.loc[rest.index[folds_by_group(rest, folds, seed) == 1]] = "val"
+    return sides
+
+
 def _deal(shares: NDArray[np.float64], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """(group,) the fold, from 0, of each: the largest group first, each to where its labels lack.
 

@@ -101,7 +101,7 @@ def findings(table: pd.DataFrame, grouped: pd.DataFrame, joins: list[Join], find
 
 def leaks(table: pd.DataFrame, joins: Iterable[Join]) -> list[Leak]:
     """Sounds that are in two given groups, in two folds or, whole, under two labels."""
-    names = clip_names(table)
+    names = names_of(table)
     found = []
     rows = table[["group", "fold", "label", "group_from"]].to_dict("records")
     for join in (join for join in joins if join.kind == "same_sound"):
@@ -124,7 +124,7 @@ def leaks(table: pd.DataFrame, joins: Iterable[Join]) -> list[Leak]:
     return sorted(found, key=lambda leak: (leak.what, leak.clips))
 
 
-def clip_names(table: pd.DataFrame) -> list[str]:
+def names_of(table: pd.DataFrame) -> list[str]:
     """How a report names each clip: its path, and its part of the file where it is one."""
     return [
         f"{path} ({start:g} to {f'{end:g} s' if end else 'the end'})" if start or end else path
@@ -148,7 +148,7 @@ def _connected(count: int, links: list[tuple[int, int]]) -> NDArray[np.int32]:
 
 
 def _recordings(grouped: pd.DataFrame, joins: list[Join]) -> Iterable[FoundRecording]:
-    names = clip_names(grouped)
+    names = names_of(grouped)
     groups = grouped["group"].to_list()
     by_group: dict[str, dict[Kind, list[float]]] = defaultdict(lambda: defaultdict(list))
     for join in joins:

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pocketear.base.arrays import Waveform
-from pocketear.base.errors import ClipError
-from pocketear.data.audio import LONGEST, stream_plain
-from pocketear.data.containers import MOST_AT_ONCE, NotPlainError, Part
+from pocketear.data.audio import LONGEST, no_samples, stream_plain
+from pocketear.data.containers import MOST_AT_ONCE, WHOLE, NotPlainError, Part
 
 
 def stream_untrusted(
@@ -39,5 +38,5 @@ def load_untrusted(path: Path, sample_rate: int) -> Waveform:
     """
     made = list(stream_untrusted(path, sample_rate, MOST_AT_ONCE, LONGEST))
     if not sum(map(len, made)):
-        raise ClipError(f"{path}: holds no samples; record or copy it again")
+        raise no_samples(path, WHOLE)
     return np.concatenate(made)

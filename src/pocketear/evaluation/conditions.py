@@ -11,11 +11,13 @@ import numpy as np
 from pocketear.base.arrays import Waveform
 from pocketear.data.audio import from_int16, to_int16
 from pocketear.data.codecs import AAC, AMR_NB, through_codec
+from pocketear.training.augment import coloured_noise
 
 _NARROW = 8000  # Hz, the sample rate of a telephone
 _RINGS = 0.4  # s until a room's sound has fallen by 60 dB
 _DIRECT = 0.5  # share of the energy that comes straight from the source
 _LATER = 0.1  # s
+_PINK = 1.0  # power falls as 1 / frequency
 _SEED = 1
 
 Change = Callable[[Waveform, int], Waveform]  # (sample,) and its sample rate in Hz
@@ -45,7 +47,7 @@ def noisy(ratio_db: float) -> Change:
     """With pink noise so many decibels below the clip's RMS."""
 
     def change(waveform: Waveform, sample_rate: int) -> Waveform:
-        noise = _pink(len(waveform))
+        noise = coloured_noise(len(waveform), _PINK, np.random.default_rng(_SEED))
         rms = np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
         mixed = waveform + rms * 10 ** (-ratio_db / 20) * noise
         return np.asarray(np.clip(mixed, -1, 1), np.float32)
@@ -74,14 +76,6 @@ def later(waveform: Waveform, sample_rate: int) -> Waveform:
     """100 ms later, after silence; what leaves the clip at its end is lost."""
     moved = np.concatenate([np.zeros(int(_LATER * sample_rate), np.float32), waveform])
     return moved[: len(waveform)] if len(waveform) > len(moved) // 2 else moved
-
-
-def _pink(length: int) -> Waveform:
-    """(length,) noise of RMS 1 whose power falls as 1 / frequency."""
-    size = length // 2 + 1
-    phase = np.exp(2j * np.pi * np.random.default_rng(_SEED).random(size))
-    noise = np.fft.irfft(phase / np.sqrt(np.maximum(1, np.arange(size))), length)
-    return np.asarray(noise / np.sqrt(np.mean(noise**2)), np.float32)
 
 
 CONDITIONS: dict[str, Change] = {

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Scores
+from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.evaluation.intervals import share_interval
 
 
@@ -46,6 +47,16 @@ def score(
         "recall_min": float(recall.min()),
         "calibration_error": calibration_error(correct, scores.max(axis=1), bins=calibration_bins),
     }
+
+
+def predictions(table: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) -> pd.DataFrame:
+    """`table`, a row a clip, with what is predicted and every label's score.
+
+    scores: (clip, label)
+    """
+    predicted = np.asarray(labels, object)[scores.argmax(axis=1)]
+    columns = {SCORE_COLUMN + label: scores[:, i] for i, label in enumerate(labels)}
+    return table.assign(predicted=predicted, **columns)
 
 
 def calibration_error(

@@ -136,13 +136,6 @@ def judged(table: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) -> dict
     }
 
 
-def predictions(table: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) -> pd.DataFrame:
-    """The clip table with what is predicted, and every label's score."""
-    predicted = np.asarray(labels, object)[scores.argmax(axis=1)]
-    columns = {SCORE_COLUMN + label: scores[:, i] for i, label in enumerate(labels)}
-    return table.assign(predicted=predicted, **columns)
-
-
 def shares(
     names: "pd.Series[Any]", correct: NDArray[np.bool_], groups: NDArray[np.object_]
 ) -> tuple[Share, ...]:

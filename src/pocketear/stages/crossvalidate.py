@@ -23,7 +23,7 @@ from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.contracts.report_file import write
 from pocketear.data.clips import known_labels
-from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds
+from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds, with_val
 from pocketear.data.store import Store, open_store
 from pocketear.evaluation.metrics import score
 from pocketear.params import Params, SplitParams, load_params
@@ -61,12 +61,8 @@ def needed(index: pd.DataFrame, p: SplitParams) -> tuple[bool, str]:
 
 def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.Series:
     """(clip,) train, val or test, with fold number `fold` as the test side."""
-    dealt = folds_by_group(index, folds, seed)
-    sides = pd.Series("train", index=index.index, dtype="str").mask(dealt == fold, "test")
-    rest = index[dealt != fold]
-    val = folds_by_group(rest, max(2, possible_folds(rest, folds)), seed) == 1
-    sides.loc[rest.index[val]] = "val"
-    return sides
+    test = np.asarray(folds_by_group(index, folds, seed) == fold)
+    return with_val(index, test, folds, seed)
 
 
 def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Scores:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.arrays import Scores
 from pocketear.base.errors import DataError, RunnerError
 from pocketear.base.files import replacing
 from pocketear.base.progress import track
@@ -31,7 +30,7 @@ from pocketear.contracts.report_file import write
 from pocketear.data.clips import read_labels
 from pocketear.data.store import Store, open_store
 from pocketear.data.untrusted import stream_untrusted
-from pocketear.evaluation.metrics import reliability, score
+from pocketear.evaluation.metrics import predictions, reliability, score
 from pocketear.listening import thresholds
 from pocketear.params import ExportParams, Params, load_params
 from pocketear.runtimes.card import read_card
@@ -39,14 +38,8 @@ from pocketear.runtimes.clip_scores import clip_scores
 from pocketear.runtimes.runner import open_runner
 
 _BLOCK = 1 << 16  # samples of a long recording in memory at once
+_CLIP = ["path", "sha256", "group", "label"]  # of the store's index: what a clip is
 _NOTES = {".md", ".txt", ".dvc"}  # what lies beside recordings
-
-
-def predictions(index: pd.DataFrame, scores: Scores, labels: tuple[str, ...]) -> pd.DataFrame:
-    """One row a clip: what it is, what is predicted, every label's score."""
-    predicted = np.asarray(labels, object)[scores.argmax(axis=1)]
-    table = index[["path", "sha256", "group", "label"]].assign(predicted=predicted)
-    return table.assign(**{SCORE_COLUMN + label: scores[:, i] for i, label in enumerate(labels)})
 
 
 def judged_files(files: ModelFiles, export: ExportParams) -> dict[str, Path]:
@@ -76,7 +69,7 @@ def evaluate(
         scores = clip_scores(open_runner(path), waveforms, window, hop)
         figures = score(index, scores, labels, params.evaluate.calibration_bins)
         metrics[name] = Metrics(bytes=size_of(path), **figures)
-        tables.append(predictions(index, scores, labels).assign(runner=name))
+        tables.append(predictions(index[_CLIP], scores, labels).assign(runner=name))
     return metrics, pd.concat(tables, ignore_index=True)
 
 

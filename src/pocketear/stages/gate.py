@@ -107,10 +107,9 @@ def robust_gates(found: RobustnessReport, p: GateParams) -> Iterator[Gate]:
     for condition, limit in p.robust.items():
         if limit:
             own = found.get(condition)
-            recall = own.recall if own else {}
-            worst = min(recall, key=lambda label: recall[label], default="")
-            name, value = f"robust.{condition}", recall.get(worst)
-            yield at_least(f"{name}.recall_min", limit, value, why=f"label {worst}")
+            worst, value = (own.worst, own.recall[own.worst]) if own else ("", None)
+            name = f"robust.{condition}.recall_min"
+            yield at_least(name, limit, value, why=f"label {worst}")
 
 
 def alarm_gates(metrics: MetricsReport, name: str, p: GateParams) -> Iterator[Gate]:

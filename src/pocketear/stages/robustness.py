@@ -61,10 +61,9 @@ def main(features: Path, models: Path, out: Path) -> None:
     }
     write(RobustnessReport(found), out)
     for name, one in found.items():
-        worst = min(one.recall, key=lambda label: one.recall[label])
         print(
-            f"robustness: {name}: accuracy {one.accuracy:.3f}, recall of {worst} "
-            f"{one.recall[worst]:.3f}"
+            f"robustness: {name}: accuracy {one.accuracy:.3f}, recall of {one.worst} "
+            f"{one.recall[one.worst]:.3f}"
         )
 
 

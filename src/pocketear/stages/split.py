@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pocketear.base import process
 from pocketear.base.errors import DataError, shown
 from pocketear.data.clips import SPLITS, read_clips, write_clips
-from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds
+from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds, with_val
 from pocketear.params import SplitParams, load_params
 
 
@@ -33,11 +33,7 @@ def assign(table: pd.DataFrame, params: SplitParams, seed: int) -> pd.DataFrame:
                 f"into {folds} folds (split.test_share, and the label with the fewest groups)"
             )
         test = np.asarray(folds_by_group(table, folds, seed) == params.test_fold)
-    rest = table[~test]
-    val = draw_val(rest, params.val_share, seed)
-    sides = pd.Series("train", index=table.index, dtype="str").mask(test, "test")
-    sides.loc[rest.index[val]] = "val"
-    out = table.assign(split=sides)
+    out = table.assign(split=with_val(table, test, round(1 / params.val_share), seed))
     check(out)
     return out
 
@@ -63,12 +59,6 @@ def hold_groups(table: pd.DataFrame) -> None:
             f"label {', '.join(few)} comes from fewer than three groups, one for each of "
             f"{', '.join(SPLITS)}; add recordings of other people or places, or correct the groups"
         )
-
-
-def draw_val(rest: pd.DataFrame, share: float, seed: int) -> NDArray[np.bool_]:
-    """Draw whole groups of about `share` of the clips that are not tested."""
-    folds = max(2, possible_folds(rest, round(1 / share)))
-    return np.asarray(folds_by_group(rest, folds, seed) == 1)
 
 
 def check(table: pd.DataFrame) -> None:

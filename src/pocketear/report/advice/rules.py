@@ -1,14 +1,14 @@
 """rules: a gate's figure -> what it means, and the rule that looks for causes. The whole table.
 
 To add a gate, add its figure here: its name without the file or phone class before the first dot,
-or the whole name. A gate without a rule still gets its reason and a link to docs/gates.md.
+the whole name, or what is before the first dot where that alone says what is judged. A gate without
+a rule still gets its reason and a link to docs/gates.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pocketear.contracts.verdict import Gate
-from pocketear.evaluation.conditions import CONDITIONS
 from pocketear.report.advice import alarms, clips, cost, files, learning, shortcuts
 from pocketear.report.advice.kinds import LEAST, Advice, Cause, Found, Missing
 from pocketear.report.findings import Findings
@@ -44,12 +44,7 @@ RULES = {
         "A model can tell the labels apart by how they were recorded, not by how they sound.",
         shortcuts.separation,
     ),
-    **{
-        f"robust.{condition}.recall_min": Rule(
-            "A label is lost when the sound reaches the phone so.", shortcuts.robust
-        )
-        for condition in CONDITIONS
-    },
+    "robust": Rule("A label is lost when the sound reaches the phone so.", shortcuts.robust),
     "calibration_error": Rule(
         "A score of 0.8 is not right 80 % of the time, so thresholds mean little.",
         learning.calibration,
@@ -80,7 +75,8 @@ RULES = {
 
 def rule_of(gate: str) -> Rule | None:
     """The rule of a gate by its name; None for a kind of gate that is not in the table."""
-    return RULES.get(gate) or RULES.get(gate.partition(".")[2])
+    subject, _, figure = gate.partition(".")
+    return RULES.get(gate) or RULES.get(figure) or RULES.get(subject)
 
 
 def advise(gate: Gate, found: Findings) -> Advice:

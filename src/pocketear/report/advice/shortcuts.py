@@ -41,7 +41,7 @@ def robust(gate: Gate, found: Findings) -> Iterator[Found]:
     if own is None or clean is None:
         yield Missing(_ROBUSTNESS, f"the condition {condition}")
         return
-    label = min(own.recall, key=lambda name: own.recall[name])
+    label = own.worst
     before, after = clean.recall.get(label, 0.0), own.recall[label]
     said = f"recall of {label} is {100 * before:.0f} % as recorded, {100 * after:.0f} % then"
     strength = max(0.3, bounded(before - after))
