@@ -127,7 +127,7 @@ def test_a_clone_that_pulls_has_nothing_to_run_and_stays_clean(folder: Path) -> 
     assert status.stdout == ""
     assert (clone / "build/android").is_dir() and (clone / "reports/report.html").is_file()
     more = folder / "data/negatives/tone.wav"
-    write(more, tone(0.5, hz=400))
+    write(more, tone(2.0, hz=400))
     assert dvc(folder, "repro", "evaluate").returncode == 0
     changed = dvc(folder, "metrics", "diff", "--json")
     assert changed.returncode == 0, changed.stderr
