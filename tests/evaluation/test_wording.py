@@ -1,6 +1,7 @@
 import pytest
 
 from pocketear.contracts.verdict import Gate
+from pocketear.evaluation.conditions import CONDITIONS
 from pocketear.evaluation.wording import gate_name, gate_text, number, plural, runner_name, size
 
 
@@ -40,6 +41,10 @@ def test_names() -> None:
     assert gate_name("litert_int8.recall_min") == ("LiteRT int8", "recall of the worst label")
     assert gate_name("file_bytes") == ("", "size of the .tflite")
     assert gate_name("a53.peak_bytes") == ("a53", "memory")
+    assert gate_name("audit.separation") == ("", "labels separated by how they were recorded")
+    assert gate_name("robust.room.recall_min") == ("", "recall of the worst label, in a room")
+    for condition in CONDITIONS:
+        assert condition not in gate_name(f"robust.{condition}.recall_min")[1].split(", ")
     assert gate_name("a53.some_new_figure") == ("", "a53, some new figure")
 
 

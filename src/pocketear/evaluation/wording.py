@@ -28,6 +28,7 @@ _GATES = {
     "logits.max_rel": "logits against Keras",
     "scores.max_abs": "scores against Keras",
     "scores.flips": "decisions that differ from Keras",
+    "audit.separation": "labels separated by how they were recorded",
     "file_bytes": "size of the .tflite",
     "host.ratio": "time of listening on this machine, as a share of YAMNet's",
     "instructions_per_second": "instructions a second of audio, windows end to end",
@@ -35,6 +36,18 @@ _GATES = {
     "estimate_ms_per_second": "time a second of audio, estimated",
     "ms_per_listening_second": "time a second of listening, measured",
     "peak_bytes": "memory",
+}
+_CONDITIONS = {  # of evaluation/conditions
+    "phone_band": "nothing above 4 kHz",
+    "amr": "through AMR-NB",
+    "aac": "through AAC",
+    "quiet_30": "30 dB quieter",
+    "loud_10": "10 dB louder, clipped",
+    "noise_20": "noise 20 dB below",
+    "noise_10": "noise 10 dB below",
+    "noise_0": "noise as loud",
+    "room": "in a room",
+    "shift": "100 ms later",
 }
 SHARES = {
     *(
@@ -86,6 +99,9 @@ def runner_name(name: str) -> str:
 def gate_name(name: str) -> tuple[str, str]:
     """A gate's name -> what is judged ("" where it is the whole), and by which figure."""
     subject, _, figure = name.partition(".")
+    if subject == "robust":
+        condition, _, figure = figure.partition(".")
+        return "", f"{_GATES[figure]}, {_CONDITIONS.get(condition, condition)}"
     if subject.partition("_")[0] in _RUNTIMES:
         return runner_name(subject), _GATES.get(figure, figure.replace("_", " ").replace(".", ", "))
     if figure in _GATES:  # of a phone class
