@@ -87,7 +87,7 @@ SET_ASIDE: dict[str, tuple[Callable[[Path], object], str]] = {
     "silence.wav": (lambda p: write(p, np.zeros(16_000, np.float32)), "too quiet: -200 dBFS"),
     "click.wav": (lambda p: write(p, tone(0.1)), "lasts 0.1 s, want 0.2 to 600"),
     "square.wav": (lambda p: write(p, np.sign(tone(hz=333))), "clipped: "),
-    "shifted.wav": (lambda p: write(p, tone(hz=334) / 2 + 0.5), "has a DC offset of 0.50"),
+    "shifted.wav": (lambda p: write(p, tone(hz=334) / 2 + 0.5), "has a DC offset of 0.5"),
     "copy.wav": (lambda p: shutil.copy(p.with_name("00.wav"), p), "in the set already"),
 }
 
