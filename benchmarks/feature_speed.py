@@ -34,8 +34,8 @@ import soxr
 from claim import publish
 from pocketear.base.arrays import Features
 from pocketear.base.parallel import in_threads
-from pocketear.data.audio import load_waveform
 from pocketear.data.cache import clip_key, decode, waveform_cache
+from pocketear.data.decoding.audio import load_waveform
 from pocketear.data.workers import Here
 from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params

@@ -42,7 +42,7 @@ from fooled_sets import (
     write_set,
 )
 from pocketear.base.errors import ClipError
-from pocketear.data.apart import decode_apart
+from pocketear.data.decoding.isolated import decode_isolated
 
 _QUOTED = 160  # characters of a sentence in the result
 ACCUSES = (
@@ -69,7 +69,7 @@ def cry_laugh_made_alike() -> Changes:
     clips = []
     for row in csv.DictReader((CRY_LAUGH / "clips.csv").open(encoding="utf-8", newline="")):
         try:
-            samples, _ = decode_apart(CRY_LAUGH / row["path"], 0, 0, 8000)
+            samples, _ = decode_isolated(CRY_LAUGH / row["path"], 0, 0, 8000)
         except ClipError:
             continue
         sound = (samples / np.float32(32768)).astype(np.float32)

@@ -32,7 +32,7 @@ from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import write
 from pocketear.contracts.robustness import RobustnessReport
 from pocketear.data.clips import known_labels, read_clips
-from pocketear.data.folds import possible_folds
+from pocketear.data.grouping.folds import possible_folds
 from pocketear.evaluation.metrics import score
 from pocketear.params import Params, load_params
 from pocketear.stages.crossvalidate import needed

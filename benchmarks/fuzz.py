@@ -44,8 +44,8 @@ def targets(folder: Path) -> dict[str, Target]:
     from mutations import recordings, zipped_card
     from pocketear.base.errors import ClipError, ParamsError, RunnerError
     from pocketear.base.yaml_text import read_yaml
-    from pocketear.data.apart import decode_apart
-    from pocketear.data.untrusted import stream_untrusted
+    from pocketear.data.decoding.isolated import decode_isolated
+    from pocketear.data.decoding.untrusted import stream_untrusted
     from pocketear.params import load_params
     from pocketear.runtimes.card import read_card
 
@@ -60,7 +60,7 @@ def targets(folder: Path) -> dict[str, Target]:
         "model card": Target(cards, read_card, (RunnerError,)),
         "plain recording, in process": Target(plain, _all_of(stream_untrusted), (ClipError,)),
         "recording, apart": Target(
-            sounds, lambda path: decode_apart(path, 0, 0, 16_000), (ClipError,)
+            sounds, lambda path: decode_isolated(path, 0, 0, 16_000), (ClipError,)
         ),
     }
 

@@ -25,8 +25,8 @@ import claim
 from pocketear.base.errors import ClipError
 from pocketear.contracts.groups import Groups
 from pocketear.contracts.report_file import read
-from pocketear.data.apart import decode_apart
 from pocketear.data.clips import read_clips
+from pocketear.data.decoding.isolated import decode_isolated
 from pocketear.stages import group, ingest
 from project import ESC10, ROOT, need_esc10, scratch_project
 
@@ -72,9 +72,9 @@ def pieces(clips: list[Clip], folder: Path) -> Iterator[Clip]:
     one_each = {clip.truth: clip for clip in clips}
     for number, clip in enumerate(one_each.values()):
         try:
-            _, measured = decode_apart(clip.path, 0, 0, 16000)
+            _, measured = decode_isolated(clip.path, 0, 0, 16000)
             rate = measured["sample_rate"]
-            samples, _ = decode_apart(clip.path, 0, 0, rate)
+            samples, _ = decode_isolated(clip.path, 0, 0, rate)
         except ClipError:
             continue
         size = int(PIECE_SECONDS * rate)

@@ -37,11 +37,11 @@ WITHOUT = {
     "recording": {
         "data/cache.py": [
             (
-                "from pocketear.data.apart import decode_apart",
-                "from pocketear.data.audio import decode_clip as decode_apart",
+                "from pocketear.data.decoding.isolated import decode_isolated",
+                "from pocketear.data.decoding.audio import decode_clip as decode_isolated",
             ),
         ],
-        "data/containers.py": [
+        "data/decoding/containers.py": [
             ("    if not path.is_file():\n", "    return\n    if not path.is_file():\n"),
             ("loudest = max(", "return\n    loudest = max("),
             ("max(1, min(block, MOST_AT_ONCE // file.channels))", "max(1, wanted)"),

@@ -10,7 +10,7 @@ from mutations import mutated, recordings, zipped_card
 from places import ROOT
 from pocketear.base.errors import ClipError, ParamsError, RunnerError
 from pocketear.base.yaml_text import read_yaml
-from pocketear.data.untrusted import stream_untrusted
+from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.params import load_params
 from pocketear.runtimes.card import read_card
 

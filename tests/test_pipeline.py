@@ -44,13 +44,13 @@ RERUNS = {
     "report/unseen.py": set(),
     "data/clip_table.py": {"ingest"},
     "evaluation/label_errors.py": {"report"},
-    "data/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
+    "data/decoding/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
     | {"parity", "report", "register", "crossvalidate", "robustness"},
-    "data/measure.py": {"ingest", "group", "featurize", "evaluate", "register"},
-    "data/audit.py": {"validate"},
+    "data/decoding/measure.py": {"ingest", "group", "featurize", "evaluate", "register"},
+    "data/audit/shortcuts.py": {"validate"},
     "contracts/audit.py": {"validate", "gate", "report"},
     "data/synthesis/voices.py": {"ingest"},
-    "data/continuity.py": {"group"},
+    "data/grouping/continuity.py": {"group"},
     "contracts/groups.py": {"group", "gate"},
     "data/data_docs.css": {"validate"},
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
@@ -64,7 +64,7 @@ RERUNS = {
     "listening/listener.py": {"export_litert", "evaluate"},
     "evaluation/conditions.py": {"robustness"},
     "evaluation/metrics.py": {"crossvalidate", "evaluate", "report", "register"},
-    "data/folds.py": {"split", "crossvalidate"},
+    "data/grouping/folds.py": {"split", "crossvalidate"},
     "phone/classes.yaml": {"latency"},
     "report/templates/page.html": {"report", "register"},
     "packaging/kotlin.py": {"package_android"},

@@ -17,7 +17,7 @@ from places import ROOT
 from pocketear.apps.demo import server
 from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError
-from pocketear.data.audio import load_waveform
+from pocketear.data.decoding.audio import load_waveform
 from pocketear.listening.listener import listen
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.litert import litert_runner, open_model

@@ -152,8 +152,8 @@ def test_another_version_of_what_decodes_keeps_nothing(
     ("module", "left"),
     [
         ("frontend/librosa_features.py", (True, False)),
-        ("data/audio.py", (False, False)),
-        ("data/measure.py", (False, False)),
+        ("data/decoding/audio.py", (False, False)),
+        ("data/decoding/measure.py", (False, False)),
         ("stages/featurize.py", (True, True)),
         ("training/network.py", (True, True)),
     ],

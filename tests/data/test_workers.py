@@ -22,7 +22,7 @@ from places import ROOT
 from pocketear.base.errors import ClipError, ClusterError
 from pocketear.data import workers
 from pocketear.data.cache import waveform_cache
-from pocketear.data.measure import decode_clip
+from pocketear.data.decoding.measure import decode_clip
 from pocketear.data.workers import ADDRESS, open_workers
 from pocketear.params import load_params
 from pocketear.stages import featurize

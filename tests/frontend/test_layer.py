@@ -15,7 +15,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from places import ROOT
-from pocketear.data.audio import load_waveform
+from pocketear.data.decoding.audio import load_waveform
 from pocketear.evaluation.numeric_error import power_error, powers_of
 from pocketear.frontend import layer, librosa_features
 from pocketear.params import FrontEndParams, load_params

@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pocketear.data.audio import load_waveform
+from pocketear.data.decoding.audio import load_waveform
 
 
 def mfcc_features(paths: list[Path]) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import make_vectors
 from places import VECTORS
 from pocketear.base.errors import RunnerError
-from pocketear.data.audio import load_waveform
+from pocketear.data.decoding.audio import load_waveform
 from pocketear.data.windows import cut_windows
 from pocketear.listening.listener import Event, Listener, WindowBuffer, listen
 from pocketear.runtimes.card import settings_from, write_card

@@ -124,7 +124,7 @@ def test_mediapipe_opens_it_and_scores_equal_litert(file: Path) -> None:
 def test_real_clips_through_mediapipe_equal_litert(file: Path, esc10: Path) -> None:
     clips = sorted(esc10.rglob("*.ogg"))[::80]
     assert clips
-    from pocketear.data.audio import load_waveform
+    from pocketear.data.decoding.audio import load_waveform
     from pocketear.data.windows import cut_windows
 
     run = litert_runner(file)

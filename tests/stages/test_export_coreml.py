@@ -115,7 +115,7 @@ def extremes():
 @pytest.fixture(scope="module")
 def real_windows(esc10):
     """One window of clips of every label."""
-    from pocketear.data.audio import load_waveform
+    from pocketear.data.decoding.audio import load_waveform
     from pocketear.data.windows import cut_windows
 
     rows = list(csv.DictReader((esc10 / "clips.csv").open()))[::40]

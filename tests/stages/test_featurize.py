@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from pocketear.data import cache
-from pocketear.data.apart import decode_apart
 from pocketear.data.clips import write_clips
+from pocketear.data.decoding.isolated import decode_isolated
 from pocketear.data.store import open_store
 from pocketear.params import FrontEndParams, load_params
 from pocketear.stages import featurize
@@ -72,9 +72,9 @@ def test_a_new_clip_costs_only_itself(
 
     def decode(path: Path, *rest: Any) -> Any:
         opened.append(str(path))
-        return decode_apart(path, *rest)
+        return decode_isolated(path, *rest)
 
-    monkeypatch.setattr(cache, "decode_apart", decode)
+    monkeypatch.setattr(cache, "decode_isolated", decode)
     featurize.main(project / "clips.parquet", project / "out")
     assert opened == [clips["path"].iloc[11]]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pocketear.contracts.groups import Groups
 from pocketear.contracts.report_file import read
-from pocketear.data.audio import load_waveform
 from pocketear.data.clips import read_clips
+from pocketear.data.decoding.audio import load_waveform
 from pocketear.stages import group, ingest
 from sounds import write, write_by_phone
 

@@ -10,8 +10,8 @@ from pocketear.base.errors import DataError
 from pocketear.contracts.audit import Audit
 from pocketear.contracts.report_file import read
 from pocketear.contracts.validation import Validation
+from pocketear.data.audit.label_names import label_problems
 from pocketear.data.clips import read_clips, write_clips
-from pocketear.data.label_names import label_problems
 from pocketear.params import load_params
 from pocketear.stages import validate
 from tables import clip_table

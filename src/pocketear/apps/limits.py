@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.bandwidth import Spectrum
+from pocketear.data.decoding.bandwidth import Spectrum
 from pocketear.runtimes.card import ModelCard
 
 

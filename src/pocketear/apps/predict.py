@@ -18,10 +18,10 @@ from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import measured, print_limits, print_narrow
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
-from pocketear.data.audio import no_samples
-from pocketear.data.bandwidth import Spectrum, cutoff
-from pocketear.data.containers import WHOLE
-from pocketear.data.untrusted import stream_untrusted
+from pocketear.data.decoding.audio import no_samples
+from pocketear.data.decoding.bandwidth import Spectrum, cutoff
+from pocketear.data.decoding.containers import WHOLE
+from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.data.windows import stream_windows
 from pocketear.runtimes.litert import Model, open_model
 

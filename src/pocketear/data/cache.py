@@ -19,7 +19,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pocketear.base.fingerprint import fingerprint
-from pocketear.data.apart import decode_apart
+from pocketear.data.decoding.isolated import decode_isolated
 from pocketear.data.workers import Cluster, Here
 
 CACHE = Path(".pocketear/cache")
@@ -145,7 +145,7 @@ def waveform_cache(sample_rate: int) -> ArrayCache:
 
 def decoding() -> str:
     """The fingerprint of what makes a waveform of a file."""
-    return fingerprint("data/measure.py", DECODERS)
+    return fingerprint("data/decoding/measure.py", DECODERS)
 
 
 def decode(
@@ -153,7 +153,7 @@ def decode(
 ) -> dict[str, Any]:
     """Have the waveform of a clip in the cache. returns: what measure.decode_clip measured
 
-    workers: where `decode_apart` is called
+    workers: where `decode_isolated` is called
     raises: ClipError if the file cannot be decoded
     """
     key = clip_key(clip)
@@ -161,7 +161,7 @@ def decode(
         # a long recording would travel once for each of its parts
         near = _HERE if clip.start or clip.end else workers
         waveform, measured = near.on_file(
-            decode_apart, Path(clip.path), clip.start, clip.end, sample_rate
+            decode_isolated, Path(clip.path), clip.start, clip.end, sample_rate
         )
         cache.add(key, waveform, measured)
     return cache.note(key)

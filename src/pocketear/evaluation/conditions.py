@@ -1,7 +1,7 @@
 """conditions: a waveform -> the same sound as another phone, room or channel would give it.
 
 None is drawn: noise and room come from a fixed seed, so a clip gives the same samples every time.
-Codecs are in data/codecs.
+Codecs are in data/decoding/codecs.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.audio import from_int16, to_int16
-from pocketear.data.codecs import AAC, AMR_NB, through_codec
+from pocketear.data.decoding.audio import from_int16, to_int16
+from pocketear.data.decoding.codecs import AAC, AMR_NB, through_codec
 from pocketear.training.augment import coloured_noise
 
 _NARROW = 8000  # Hz, the sample rate of a telephone

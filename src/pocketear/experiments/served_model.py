@@ -15,7 +15,7 @@ from mlflow.pyfunc.model import PythonModel
 from pocketear.base.arrays import Scores
 from pocketear.base.errors import ClipError
 from pocketear.contracts.names import SCORE_COLUMN
-from pocketear.data.untrusted import load_untrusted
+from pocketear.data.decoding.untrusted import load_untrusted
 from pocketear.runtimes.card import read_card
 from pocketear.runtimes.clip_scores import clip_scores
 from pocketear.runtimes.litert import litert_runner

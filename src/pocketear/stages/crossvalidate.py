@@ -23,7 +23,7 @@ from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.contracts.report_file import write
 from pocketear.data.clips import known_labels
-from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds, with_val
+from pocketear.data.grouping.folds import folds_by_group, groups_by_label, possible_folds, with_val
 from pocketear.data.store import Store, open_store
 from pocketear.evaluation.metrics import score
 from pocketear.params import Params, SplitParams, load_params

@@ -28,8 +28,8 @@ from pocketear.contracts.names import (
 )
 from pocketear.contracts.report_file import write
 from pocketear.data.clips import read_labels
+from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.data.store import Store, open_store
-from pocketear.data.untrusted import stream_untrusted
 from pocketear.evaluation.metrics import predictions, reliability, score
 from pocketear.listening import thresholds
 from pocketear.params import ExportParams, Params, load_params

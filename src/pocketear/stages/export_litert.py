@@ -29,8 +29,8 @@ from pocketear.contracts.names import (
     WAVEFORM,
     ModelFiles,
 )
-from pocketear.data.bandwidth import bandwidth
 from pocketear.data.clips import read_labels
+from pocketear.data.decoding.bandwidth import bandwidth
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.listening import thresholds

@@ -22,7 +22,6 @@ from pocketear.base.parallel import in_threads
 from pocketear.base.progress import track
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.contracts.report_file import write
-from pocketear.data.audio import from_int16
 from pocketear.data.cache import (
     ArrayCache,
     array_cache,
@@ -32,6 +31,7 @@ from pocketear.data.cache import (
     waveform_cache,
 )
 from pocketear.data.clips import read_clips
+from pocketear.data.decoding.audio import from_int16
 from pocketear.data.workers import Cluster, Here, open_workers
 from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params

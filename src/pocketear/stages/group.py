@@ -20,11 +20,17 @@ from pocketear.base.progress import track
 from pocketear.base.tables import write_csv
 from pocketear.contracts.groups import Groups
 from pocketear.contracts.report_file import write
-from pocketear.data import landmarks
 from pocketear.data.cache import waveform_cache, waveform_of
 from pocketear.data.clips import UNKNOWN, read_clips, write_clips
-from pocketear.data.evidence import Traits, find_joins, resampled, traits
-from pocketear.data.recordings import Join, evidence_by_clip, findings, with_groups, with_sounds
+from pocketear.data.grouping import landmarks
+from pocketear.data.grouping.evidence import Traits, find_joins, resampled, traits
+from pocketear.data.grouping.recordings import (
+    Join,
+    evidence_by_clip,
+    findings,
+    with_groups,
+    with_sounds,
+)
 from pocketear.data.workers import open_workers
 from pocketear.params import load_params
 

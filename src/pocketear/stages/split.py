@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pocketear.base import process
 from pocketear.base.errors import DataError, shown
 from pocketear.data.clips import SPLITS, read_clips, write_clips
-from pocketear.data.folds import folds_by_group, groups_by_label, possible_folds, with_val
+from pocketear.data.grouping.folds import folds_by_group, groups_by_label, possible_folds, with_val
 from pocketear.params import SplitParams, load_params
 
 

@@ -21,12 +21,12 @@ from pocketear.base.tables import write_csv
 from pocketear.contracts.audit import Audit
 from pocketear.contracts.report_file import write
 from pocketear.contracts.validation import Validation
-from pocketear.data.audit import PROPERTIES, audit, by_group
-from pocketear.data.audit_chart import draw
-from pocketear.data.audit_report import summarise
+from pocketear.data.audit.chart import draw
+from pocketear.data.audit.conclusions import summarise
+from pocketear.data.audit.label_names import background_problems, label_problems
+from pocketear.data.audit.shortcuts import PROPERTIES, audit, by_group
 from pocketear.data.clips import known_labels, read_clips, write_clips
 from pocketear.data.data_docs import make_offline
-from pocketear.data.label_names import background_problems, label_problems
 from pocketear.params import ValidationParams, load_params
 
 _NO_TIME = datetime(1980, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketear.data.recordings import Join, findings, names_of, with_groups
+from pocketear.data.grouping.recordings import Join, findings, names_of, with_groups
 
 GROUPS = st.lists(st.sampled_from(["", "", "anna", "ben"]), min_size=2, max_size=12)
 PAIRS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=12)

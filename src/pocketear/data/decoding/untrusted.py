@@ -1,7 +1,7 @@
 """untrusted: a recording of a stranger -> a waveform, for commands that must start at once.
 
-WAV, AIFF and FLAC are read here, within the limits of data/containers. What needs a decoder of
-Ogg, MP3 or FFmpeg goes to a process that may die (data/apart), which takes 0.3 s to start.
+WAV, AIFF and FLAC are read here, within the limits of `containers`. What needs a decoder of Ogg,
+MP3 or FFmpeg goes to a process that may die (`isolated`), which takes 0.3 s to start.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.audio import LONGEST, no_samples, stream_plain
-from pocketear.data.containers import MOST_AT_ONCE, WHOLE, NotPlainError, Part
+from pocketear.data.decoding.audio import LONGEST, no_samples, stream_plain
+from pocketear.data.decoding.containers import MOST_AT_ONCE, WHOLE, NotPlainError, Part
 
 
 def stream_untrusted(
@@ -26,9 +26,9 @@ def stream_untrusted(
     with suppress(NotPlainError):
         yield from stream_plain(path, sample_rate, block, Part(longest=longest))
         return
-    from pocketear.data.apart import stream_apart  # imports what only it needs
+    from pocketear.data.decoding.isolated import stream_isolated  # imports what only it needs
 
-    yield from stream_apart(path, sample_rate, block, longest)
+    yield from stream_isolated(path, sample_rate, block, longest)
 
 
 def load_untrusted(path: Path, sample_rate: int) -> Waveform:

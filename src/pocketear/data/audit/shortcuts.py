@@ -1,4 +1,4 @@
-"""audit: how well properties that are not sound tell the labels of a clip table apart.
+"""shortcuts: how well properties that are not sound tell the labels of a clip table apart.
 
 A model learns what tells labels apart. Where cries were recorded at 8 kHz and the rest at 44.1 kHz
 it learns the rate, and every test side agrees with it. So each property alone, and those of the

@@ -1,6 +1,6 @@
 """recordings: what says that clips are of one recording -> groups, and leaks between given groups.
 
-Pure: clips are rows of the clip table, by number. data/evidence finds the joins.
+Pure: clips are rows of the clip table, by number. data/grouping/evidence finds the joins.
 """
 
 from collections import defaultdict

@@ -15,9 +15,9 @@ import pytest
 from decoder_processes import decoders, no_decoders  # noqa: F401  a fixture
 from places import ROOT
 from pocketear.base.errors import ClipError, DataError
-from pocketear.data import apart
-from pocketear.data.apart import decode_apart
-from pocketear.data.measure import decode_clip
+from pocketear.data.decoding import isolated
+from pocketear.data.decoding.isolated import decode_isolated
+from pocketear.data.decoding.measure import decode_clip
 from sounds import silence, tone, write, write_by_phone
 
 pytestmark = pytest.mark.usefixtures("no_decoders")
@@ -36,7 +36,7 @@ def test_what_comes_back_is_what_is_decoded_here(tmp_path: Path) -> None:
     write_by_phone(tmp_path / "größer\n\udce9.m4a")
     for path in tmp_path.iterdir():
         for part in ((0.0, 0.0), (0.25, 0.75)):
-            samples, measured = decode_apart(path, *part, RATE)
+            samples, measured = decode_isolated(path, *part, RATE)
             expected, same = decode_clip(path, *part, RATE)
             np.testing.assert_array_equal(samples, expected)
             assert (samples.dtype, measured) == (expected.dtype, same)
@@ -53,7 +53,7 @@ def test_what_is_refused_here_is_refused_there_in_the_same_words(
         with pytest.raises(ClipError) as here:
             decode_clip(path, start, 0, RATE)
         with pytest.raises(ClipError) as there:
-            decode_apart(path, start, 0, RATE)
+            decode_isolated(path, start, 0, RATE)
         assert str(there.value) == str(here.value)
 
 
@@ -65,8 +65,8 @@ def test_a_decoder_that_crashes_costs_one_clip(tmp_path: Path) -> None:
     good = write(tmp_path / "a.wav")
     for _ in range(2):  # in a fresh process, and in one that has decoded another
         with pytest.raises(ClipError, match=r"ID.m4a: its decoder crashed \(SIGSEGV\); convert"):
-            decode_apart(found[0], 0, 0, RATE)
-        assert len(decode_apart(good, 0, 0, RATE)[0]) == RATE
+            decode_isolated(found[0], 0, 0, RATE)
+        assert len(decode_isolated(good, 0, 0, RATE)[0]) == RATE
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_process_that_is_killed_while_it_decodes_costs_one_clip(
 
     def decode() -> None:
         try:
-            decode_apart(long, 0, 0, RATE)
+            decode_isolated(long, 0, 0, RATE)
         except ClipError as error:
             errors.append(str(error))
 
@@ -90,41 +90,42 @@ def test_a_process_that_is_killed_while_it_decodes_costs_one_clip(
     assert errors == [
         f"{long}: its decoder crashed (SIGKILL); convert it to WAV or FLAC, or remove it"
     ]
-    assert len(decode_apart(write(tmp_path / "a.wav"), 0, 0, RATE)[0]) == RATE
+    assert len(decode_isolated(write(tmp_path / "a.wav"), 0, 0, RATE)[0]) == RATE
 
 
 def test_a_process_that_an_earlier_file_has_damaged_costs_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav")
-    decode_apart(path, 0, 0, RATE)
+    decode_isolated(path, 0, 0, RATE)
     decoders()[0].kill()
-    assert len(decode_apart(path, 0, 0, RATE)[0]) == RATE
+    assert len(decode_isolated(path, 0, 0, RATE)[0]) == RATE
 
 
 @pytest.mark.slow
 def test_a_decoder_that_does_not_end_costs_one_clip(
     tmp_path: Path, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "_SECONDS", 0.3)
+    monkeypatch.setattr(isolated, "_SECONDS", 0.3)
     with pytest.raises(ClipError, match=r"long.flac: not decoded within 0.3 s; cut it into parts"):
-        decode_apart(long, 0, 0, RATE)
+        decode_isolated(long, 0, 0, RATE)
     assert decoders() == []
     monkeypatch.undo()
-    assert len(decode_apart(write(tmp_path / "a.wav"), 0, 0, RATE)[0]) == RATE
+    assert len(decode_isolated(write(tmp_path / "a.wav"), 0, 0, RATE)[0]) == RATE
 
 
 def test_a_decoder_that_takes_too_much_memory_costs_one_clip(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", tone(60, 8000), 8000)
     with pytest.raises(ClipError, match=r"a.wav: needs more than 2 GiB to decode"):
-        decode_apart(path, 0, 0, 10_000_000)
-    assert len(decode_apart(path, 0, 0, RATE)[0]) == 60 * RATE
+        decode_isolated(path, 0, 0, 10_000_000)
+    assert len(decode_isolated(path, 0, 0, RATE)[0]) == 60 * RATE
 
 
 def test_no_process_stays_behind_one_that_is_killed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav")
     code = (
-        "import os, sys, time; from pathlib import Path; from pocketear.data import apart\n"
-        "apart.decode_apart(Path(sys.argv[1]), 0, 0, 16_000)\n"
-        "print(apart._idle[0].process.pid, flush=True); time.sleep(99)"
+        "import os, sys, time; from pathlib import Path\n"
+        "from pocketear.data.decoding import isolated\n"
+        "isolated.decode_isolated(Path(sys.argv[1]), 0, 0, 16_000)\n"
+        "print(isolated._idle[0].process.pid, flush=True); time.sleep(99)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True
@@ -142,11 +143,11 @@ def test_decoders_that_do_not_start_end_the_run_and_blame_no_clip(
     path = write(tmp_path / "a.wav")
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(DataError, match=r"does not start \(exit status 1\); see what"):
-        decode_apart(path, 0, 0, RATE)
+        decode_isolated(path, 0, 0, RATE)
 
 
 def test_a_decoder_loads_nothing_of_the_stage(tmp_path: Path) -> None:
-    decode_apart(write(tmp_path / "a.wav"), 0, 0, RATE)
+    decode_isolated(write(tmp_path / "a.wav"), 0, 0, RATE)
     mapped = {Path(one.path).name for one in decoders()[0].memory_maps()}
     assert any("sndfile" in name for name in mapped)
     assert not [name for name in mapped if "arrow" in name or "avcodec" in name or "pandas" in name]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketear.data.audio import load_waveform
-from pocketear.data.continuity import RATE, continuations, ends
+from pocketear.data.decoding.audio import load_waveform
+from pocketear.data.grouping.continuity import RATE, continuations, ends
 
 
 def test_tones_are_predicted_across_the_cut() -> None:

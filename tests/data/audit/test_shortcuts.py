@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from pocketear.contracts.audit import Audit, AuditedProperty
-from pocketear.data.audit import PROPERTIES, TOGETHER, audit, by_group
-from pocketear.data.audit_chart import draw
-from pocketear.data.audit_report import summarise
-from pocketear.data.containers import Coding, Recording
-from pocketear.data.measure import measure
+from pocketear.data.audit.chart import draw
+from pocketear.data.audit.conclusions import summarise
+from pocketear.data.audit.shortcuts import PROPERTIES, TOGETHER, audit, by_group
+from pocketear.data.decoding.containers import Coding, Recording
+from pocketear.data.decoding.measure import measure
 from pocketear.params import AuditParams
 from tables import clip_table
 

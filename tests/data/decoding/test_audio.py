@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError
-from pocketear.data import audio
+from pocketear.data.decoding import audio
 from sounds import halved, tone, write, write_by_phone, write_with
 
 

@@ -1,4 +1,4 @@
-"""apart: `decode_clip` and `stream_waveform` in processes that may die, for files of strangers.
+"""isolated: `decode_clip` and `stream_waveform` in processes that may die, for files of strangers.
 
 A decoder that crashes, takes too much memory or does not end costs one clip with a reason. The
 processes live on from clip to clip and import nothing of the stage that calls them. JSON and bare
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError, DataError
-from pocketear.data.audio import stream_waveform
-from pocketear.data.containers import Part
-from pocketear.data.measure import decode_clip
+from pocketear.data.decoding.audio import stream_waveform
+from pocketear.data.decoding.containers import Part
+from pocketear.data.decoding.measure import decode_clip
 
 _MEMORY = 2 << 30  # bytes of address space of one process, where the system keeps such a limit
 _SECONDS = 300.0  # for a clip, or the next piece of a stream; 75 s for an hour of 8 x 192 kHz
@@ -49,9 +49,10 @@ class _Decoder:
         """raises: DataError if it does not start"""
         self._connection, theirs = Pipe()
         paths = [_SOURCES, *filter(None, [os.environ.get("PYTHONPATH")])]
+        command = [sys.executable, "-P", "-m", "pocketear.data.decoding.isolated"]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pocketear.data.apart", str(theirs.fileno())],
+                [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -62,7 +63,7 @@ class _Decoder:
                 return
         raise DataError(
             f"the process that decodes sounds does not start ({_status(self.kill())}); "
-            f"see what `{sys.executable} -c 'import pocketear.data.apart'` says"
+            f"see what `{sys.executable} -c 'import pocketear.data.decoding.isolated'` says"
         )
 
     def ask(self, kind: str, path: Path, *request: float) -> Iterator[Answer]:
@@ -114,7 +115,7 @@ _idle: list[_Decoder] = []
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-def decode_apart(
+def decode_isolated(
     path: Path, start: float, end: float, sample_rate: int
 ) -> tuple[NDArray[np.int16], dict[str, Any]]:
     """`decode_clip` in another process. Callable from several threads, each has its own.
@@ -126,10 +127,10 @@ def decode_apart(
     return np.frombuffer(samples, "<i2"), answer["measured"]
 
 
-def stream_apart(path: Path, sample_rate: int, block: int, longest: float) -> Iterator[Waveform]:
+def stream_isolated(path: Path, sample_rate: int, block: int, longest: float) -> Iterator[Waveform]:
     """`stream_waveform` in another process, which waits where its pieces are not taken.
 
-    raises: as `decode_apart`
+    raises: as `decode_isolated`
     """
     for _, samples in _asked("stream", path, sample_rate, block, longest):
         yield np.frombuffer(samples, "<f4")

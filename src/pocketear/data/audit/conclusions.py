@@ -1,4 +1,4 @@
-"""audit_report: findings of the audit -> audit.json, in words and with what follows from them."""
+"""conclusions: findings of the audit -> audit.json, in words and with what follows from them."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -7,7 +7,7 @@ import pandas as pd
 
 from pocketear.base.errors import shown
 from pocketear.contracts.audit import Audit, AuditedLabel, AuditedProperty
-from pocketear.data.audit import TOGETHER, Contrast, Finding
+from pocketear.data.audit.shortcuts import TOGETHER, Contrast, Finding
 from pocketear.params import AuditParams
 
 _MOST = 0.5  # share of the clips of a label, beyond which a group is most of it

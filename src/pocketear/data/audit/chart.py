@@ -1,4 +1,4 @@
-"""audit_chart: each audited property by label, as a picture; the same clips give the same bytes."""
+"""chart: each audited property by label, as a picture; the same clips give the same bytes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pocketear.data.audit import Property
+from pocketear.data.audit.shortcuts import Property
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

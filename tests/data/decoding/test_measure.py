@@ -13,8 +13,8 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketear.data import audio, containers, measure
-from pocketear.data.bandwidth import N_FFT, Spectrum, cutoff
+from pocketear.data.decoding import audio, containers, measure
+from pocketear.data.decoding.bandwidth import N_FFT, Spectrum, cutoff
 from sounds import silence, tone, write
 
 
@@ -83,7 +83,7 @@ def test_a_long_clip_has_the_bytes_and_measures_of_one_that_is_decoded_at_once(
 MEMORY = """
 import re, sys
 from pathlib import Path
-from pocketear.data.measure import decode_clip
+from pocketear.data.decoding.measure import decode_clip
 samples, measured = decode_clip(Path(sys.argv[1]), 0, 0, 16_000)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
 print(len(samples), measured["silence_share"], peak)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from pocketear.base.errors import ClipError
-from pocketear.data import audio, measure
+from pocketear.data.decoding import audio, measure
 from sounds import declaring, silence, tone, write, write_by_phone
 
 RATE = 16_000

@@ -10,9 +10,9 @@ import pytest
 from decoder_processes import decoders, no_decoders  # noqa: F401  a fixture
 from places import ROOT
 from pocketear.base.errors import ClipError
-from pocketear.data import apart
-from pocketear.data.audio import load_waveform, stream_waveform
-from pocketear.data.untrusted import load_untrusted, stream_untrusted
+from pocketear.data.decoding import isolated
+from pocketear.data.decoding.audio import load_waveform, stream_waveform
+from pocketear.data.decoding.untrusted import load_untrusted, stream_untrusted
 from sounds import silence, tone, write, write_by_phone
 
 pytestmark = pytest.mark.usefixtures("no_decoders")
@@ -94,8 +94,8 @@ def test_a_stream_that_nobody_reads_on_leaves_no_process(tmp_path: Path) -> None
 
 def test_a_listener_may_take_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is for the decoder, not for who takes the pieces."""
-    monkeypatch.setattr(apart, "_SECONDS", 0.5)
-    monkeypatch.setattr(apart, "_END_SECONDS", 1)
+    monkeypatch.setattr(isolated, "_SECONDS", 0.5)
+    monkeypatch.setattr(isolated, "_END_SECONDS", 1)
     pieces = stream_untrusted(write(tmp_path / "a.ogg", tone(60.0)), RATE, BLOCK)
     samples = len(next(pieces))
     time.sleep(2)

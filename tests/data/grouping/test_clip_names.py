@@ -2,7 +2,7 @@
 
 import pytest
 
-from pocketear.data.clip_names import NamedAlike, named_alike, recording_of
+from pocketear.data.grouping.clip_names import NamedAlike, named_alike, recording_of
 
 
 @pytest.mark.parametrize(

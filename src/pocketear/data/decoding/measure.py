@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.audio import LONGEST, no_samples, resampled, to_int16
-from pocketear.data.bandwidth import Spectrum, cutoff
-from pocketear.data.containers import Part, Recording, pieces
+from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_int16
+from pocketear.data.decoding.bandwidth import Spectrum, cutoff
+from pocketear.data.decoding.containers import Part, Recording, pieces
 
 _BLOCK_SECONDS = 0.01  # silence and the noise floor are judged in blocks of 10 ms
 _INT16 = 32768

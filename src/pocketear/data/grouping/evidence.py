@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.parallel import in_threads
-from pocketear.data import continuity, landmarks
-from pocketear.data.audio import Recording, from_int16, to_waveform
-from pocketear.data.clip_names import named_alike
-from pocketear.data.copies import are_copies, outline, outlines_alike
-from pocketear.data.recordings import Join, pairs_of_equal
-from pocketear.data.same_sound import Overlap, overlap
+from pocketear.data.decoding.audio import Recording, from_int16, to_waveform
+from pocketear.data.grouping import continuity, landmarks
+from pocketear.data.grouping.clip_names import named_alike
+from pocketear.data.grouping.copies import are_copies, outline, outlines_alike
+from pocketear.data.grouping.recordings import Join, pairs_of_equal
+from pocketear.data.grouping.same_sound import Overlap, overlap
 
 _BANDS = np.unique(
     np.geomspace(4, 500, 41).astype(int)

@@ -1,7 +1,7 @@
 """audio: a file -> a float32 mono waveform at one sample rate.
 
-Everything goes piece by piece (data/containers), so that the memory for a file is bounded by its
-mono waveform at the sample rate that is wanted, whatever the file declares.
+Everything goes piece by piece (containers), so that the memory for a file is bounded by its mono
+waveform at the sample rate that is wanted, whatever the file declares.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
-from pocketear.data.containers import WHOLE, Part, pieces
-from pocketear.data.containers import Recording as Recording
+from pocketear.data.decoding.containers import WHOLE, Part, pieces
+from pocketear.data.decoding.containers import Recording as Recording
 
 LONGEST = 3600.0  # s of one clip: 115 MB at 16 kHz; a longer recording is given as parts
 _INT16 = 32768

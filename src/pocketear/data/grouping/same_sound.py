@@ -12,7 +12,7 @@ import numpy as np
 from scipy import fft
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.landmarks import HOP, RATE
+from pocketear.data.grouping.landmarks import HOP, RATE
 
 _LONGEST = 32 * RATE  # samples compared: more make a sure answer no surer
 _SHORTEST = RATE // 4  # samples: in less, chance is as good

@@ -6,9 +6,9 @@ import librosa
 import numpy as np
 import pytest
 
-from pocketear.data.audio import load_waveform
-from pocketear.data.landmarks import HOP, RATE, Candidate, candidates, landmarks
-from pocketear.data.same_sound import overlap
+from pocketear.data.decoding.audio import load_waveform
+from pocketear.data.grouping.landmarks import HOP, RATE, Candidate, candidates, landmarks
+from pocketear.data.grouping.same_sound import overlap
 
 
 @pytest.mark.parametrize("start", [0, 1, 777, 8000, 20_001])

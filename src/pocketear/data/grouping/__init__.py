@@ -1,0 +1,1 @@
+"""data/grouping: decoded clips and their names enter; groups, and folds of whole groups, leave."""
