@@ -8,8 +8,9 @@ UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # what is installed where there is none, here and in the workflows; any uv of pyproject.toml's required-version will do
 UV_VERSION := $(shell sed -n 's/^uv-version = "\(.*\)"$$/\1/p' pyproject.toml)
-# A file's tests share what is expensive, so they stay together; files begin in tests/conftest.py's order
-PYTEST := $(RUN) pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# A file's tests share what is expensive, so they stay together; files begin in tests/conftest.py's order.
+# Three workers keep two cores busy: many tests wait for servers.
+PYTEST := $(RUN) pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1
 export TF_CPP_MIN_LOG_LEVEL := 2

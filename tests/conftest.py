@@ -25,6 +25,8 @@ LONGEST = (
     "tests/test_end_to_end.py",
     "tests/flows/test_login.py",
     "tests/flows/test_serve.py",
+    "tests/stages/test_train.py",
+    "tests/data/test_workers.py",
     "tests/stages/test_export_coreml.py",
     "tests/flows/test_retrain.py",
     "tests/flows/test_crossvalidate.py",
