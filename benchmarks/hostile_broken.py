@@ -31,7 +31,7 @@ _CARELESS = """
                 subtype="PCM_16",
             )
 """
-# kind -> file -> (what stands there, what stands in the copy)
+# kind -> file below src/pocketear -> (what stands there, what stands in the copy)
 WITHOUT = {
     "shell": {},  # its commands are given to a shell
     "recording": {
@@ -117,13 +117,26 @@ WITHOUT = {
         ],
     },
     "server": {},  # careless_server stands for them
+    "serve": {
+        "../../flows/login.py": [
+            ('"PREFECT_SERVER_API_AUTH_STRING": self.auth_string,', ""),
+            ('",".join(self.own_origins)', '"*"'),
+        ],
+        "../../flows/pool.py": [("base_job_template=job_template(root), ", "")],
+        "../../flows/serve.py": [
+            ('",".join(hosts)', '"*"'),
+            ('",".join(f"http://{host}" for host in hosts)', '"*"'),
+        ],
+    },
 }
 
 
 def broken_copy(folder: Path, kind: str) -> Path:
-    """Copy the source into `folder`, without a kind's checks. returns: what goes on PYTHONPATH"""
+    """Copy src and flows into `folder`, without a kind's checks. returns: for PYTHONPATH"""
     source = folder / "src"
-    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("src", "flows"):
+        kept_out = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=kept_out)
     for name, changes in WITHOUT[kind].items():
         path = source / "pocketear" / name
         text = path.read_text(encoding="utf-8")
