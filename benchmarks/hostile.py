@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from claim import publish
-from hostile_broken import BROKEN, WITHOUT, broken_copy
+from hostile_broken import BROKEN, WITHOUT, broken_copy, check_imports
 from project import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/helpers"))
@@ -70,6 +70,7 @@ def _try_broken(kind: str) -> int:
     """Try a kind's cases on a copy without its checks. returns: 1 where each of them held"""
     with tempfile.TemporaryDirectory() as scratch:
         source = broken_copy(Path(scratch), kind)
+        check_imports(source, kind)
         environment = {**os.environ, BROKEN: kind, "PYTHONPATH": str(source)}
         given = [word for word in sys.argv[1:] if word != "--broken"]
         words = [sys.executable, __file__, *given]

@@ -264,4 +264,4 @@ def _mlflow_case(name: str, method: str, path: str, headers: dict[str, str]) -> 
 
 _CREATE = "/api/2.0/mlflow/experiments/create"
 _mlflow_case("foreign Host", "GET", "/", {"Host": "evil.example:5000"})
-_mlflow_case("written to by a page", "POST", _CREATE, _PLAIN)
+_mlflow_case("written to by a page", "POST", _CREATE, {"Origin": _STRANGER})
