@@ -4,10 +4,10 @@ nice python benchmarks/hostile.py [--only WORD] [--broken]
 
 Each case has a folder of its own, and holds if nothing is run, written outside, leaked or used up,
 and what is refused is one line. Recordings are decoded by `ingest` with two good clips beside them,
-which must be taken. Servers are on loopback. Prefect's is not here: tests/flows/test_login.py has
-its cases. --broken: the same cases, kind by kind, on a copy of the source without that kind's
-checks, with commands given to a shell and a careless server, to see that they can fall; exit status
-1 where none of a kind does, and nothing is written.
+which must be taken. Servers are on loopback, `make serve` (Prefect, MLflow) among them. --broken:
+the same cases, kind by kind, on a copy of the source without that kind's checks, with commands
+given to a shell and a careless server, to see that they can fall; exit status 1 where none of a
+kind does, and nothing is written.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from claim import publish
-from hostile_broken import BROKEN, WITHOUT, broken_copy
+from hostile_broken import BROKEN, WITHOUT, broken_copy, check_imports
 from project import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/helpers"))
@@ -32,13 +32,18 @@ sys.path.insert(0, str(ROOT / "tests/helpers"))
 def try_all(only: str, at_once: int) -> dict[str, dict[str, str]]:
     """Case -> its kind and how it ended: `held`, or what fell."""
     from hostile_cases import CASES
+    from hostile_serve import KIND, serving
 
     kinds = {os.environ[BROKEN]} if BROKEN in os.environ else set(WITHOUT)
     names = [
         name for name, (kind, _) in CASES.items() if kind in kinds and only in f"{kind} {name}"
     ]
     done: dict[str, dict[str, str]] = {}
-    with ProcessPoolExecutor(at_once, get_context("fork")) as pool:
+    called = any(CASES[name][0] == KIND for name in names)
+    with (
+        serving() if called else contextlib.nullcontext(),
+        ProcessPoolExecutor(at_once, get_context("fork")) as pool,
+    ):
         for name, fell in zip(names, pool.map(try_one, names), strict=True):
             kind = CASES[name][0]
             done[name] = {"kind": kind, "outcome": fell or "held"}
@@ -65,6 +70,7 @@ def _try_broken(kind: str) -> int:
     """Try a kind's cases on a copy without its checks. returns: 1 where each of them held"""
     with tempfile.TemporaryDirectory() as scratch:
         source = broken_copy(Path(scratch), kind)
+        check_imports(source, kind)
         environment = {**os.environ, BROKEN: kind, "PYTHONPATH": str(source)}
         given = [word for word in sys.argv[1:] if word != "--broken"]
         words = [sys.executable, __file__, *given]

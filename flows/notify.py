@@ -6,15 +6,12 @@ import hashlib
 import subprocess
 import sys
 import uuid
-from http import HTTPStatus
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
 from prefect.events import Event, Resource
 from prefect.events.clients import get_events_client
-from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
 
+from server import check_server
 from stage_runs import PipelineError
 
 EVENT, RESOURCE = "dataset.changed", "pocketear.dataset"
@@ -30,6 +27,7 @@ def notify(root: Path) -> str | None:
     last = root / LAST
     if last.exists() and last.read_text(encoding="utf-8").strip() == digest:
         return None
+    check_server()  # the events client would report it with many lines, or retry for long
     asyncio.run(_emit(digest))
     last.parent.mkdir(exist_ok=True)
     last.write_text(digest + "\n", encoding="utf-8")
@@ -51,7 +49,6 @@ def _watched(path: str) -> bool:
 
 
 async def _emit(digest: str) -> None:
-    await _check_server()
     # the id is made of the digest: Prefect accepts an event once, even if two machines send it
     event = Event(
         event=EVENT,
@@ -61,25 +58,6 @@ async def _emit(digest: str) -> None:
     )
     async with get_events_client() as events:
         await events.emit(event)
-
-
-async def _check_server() -> None:
-    """The events client reports these with many lines each, or retries for long."""
-    address = PREFECT_API_URL.value()
-    if not address:
-        raise PipelineError("no Prefect server is running in this folder; `make serve` starts one")
-    async with get_client() as client:
-        if await client.api_healthcheck():
-            raise PipelineError(f"Prefect at {address} does not answer; `make serve` starts it")
-        try:
-            await client.hello()
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code != HTTPStatus.UNAUTHORIZED:
-                raise
-            raise PipelineError(
-                f"Prefect at {address} refused the login; run this in the folder of its"
-                " `make serve`, or set PREFECT_API_AUTH_STRING"
-            ) from error
 
 
 def main() -> None:

@@ -1,8 +1,11 @@
 """pool: the work pool of `make serve`, its deployments, and runs that a killed worker left.
 
-Imported only once the environment holds the login: Prefect reads its settings when imported.
+`python flows/pool.py` sets them up on another server, which PREFECT_API_URL names. Imported only
+once the environment holds the login: Prefect reads its settings when imported.
 """
 
+import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +23,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 from prefect.utilities.processutils import command_to_string
 
+from server import check_server
 from services import POOL
 from stage_runs import PipelineError
 
@@ -75,3 +79,26 @@ def _deploy() -> None:
     if done.returncode:
         reason = (done.stderr or done.stdout).strip().splitlines()
         raise PipelineError(f"prefect deploy --all: {reason[-1] if reason else 'failed'}")
+
+
+def main() -> None:
+    """Set up the pool and the deployments for workers in this folder, or at this path elsewhere."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    ).parse_args()
+    root = Path.cwd()
+    try:
+        if not os.environ.get("PREFECT_API_URL"):
+            raise PipelineError("PREFECT_API_URL names no server; `make serve` needs no such call")
+        check_server()
+        os.environ["PROJECT_DIR"] = str(root)
+        crashed = prepare(root)
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    print(f"the pool {POOL} runs flows in {root} and nothing else")
+    if crashed:
+        print(f"{crashed} unfinished run(s) marked as crashed")
+
+
+if __name__ == "__main__":
+    main()

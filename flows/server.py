@@ -1,9 +1,10 @@
-"""server: the Prefect server that a flow started as a script reports to, and its failed state."""
+"""server: the Prefect server that scripts and flows started as scripts report to."""
 
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from prefect import State
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
@@ -23,6 +25,7 @@ from prefect.settings import (
 )
 from prefect.states import Failed
 
+from stage_runs import PipelineError
 from workspace import is_running
 
 _NAME_LENGTH = 150
@@ -51,6 +54,28 @@ def server_or_own() -> Iterator[None]:
     }
     with temporary_settings(private):
         yield
+
+
+def check_server() -> None:
+    """Whether the server of Prefect's settings answers, and admits this process.
+
+    raises: PipelineError if there is none, or it does not
+    """
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise PipelineError("no Prefect server is running in this folder; `make serve` starts one")
+    with get_client(sync_client=True) as client:
+        if client.api_healthcheck():
+            raise PipelineError(f"Prefect at {address} does not answer; `make serve` starts it")
+        try:
+            client.hello()
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.UNAUTHORIZED:
+                raise
+            raise PipelineError(
+                f"Prefect at {address} refused the login; run this in the folder of its"
+                " `make serve`, or set PREFECT_API_AUTH_STRING"
+            ) from error
 
 
 def failed(message: str) -> State[None]:

@@ -34,7 +34,7 @@ def api(served, method, path, body=None, **headers):
     content = None if body is None else json.dumps(body)
     headers["Content_Type"] = "application/json"
     status, _, answer = ask(served.ports[0], method, f"/api{path}", content, **headers)
-    return status, json.loads(answer)
+    return status, json.loads(answer or "null")
 
 
 def deployment_id(served):
@@ -181,6 +181,27 @@ def test_a_run_cannot_choose_its_command_or_environment(served, tmp_path):
         ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
         until(lambda: api(served, "GET", path)[1]["state_type"] in ended, 180)
     assert not made.exists()
+
+
+@pytest.mark.slow
+def test_a_pool_that_is_set_up_by_hand_is_as_closed(served):
+    """As docs/more-than-one-machine.md says for a server that was not started by `make serve`."""
+    from pool import job_template
+
+    default = {"job_configuration": {"command": "{{ command }}"}, "variables": {"properties": {}}}
+    assert api(served, "PATCH", "/work_pools/local", {"base_job_template": default})[0] == 204
+    given = {
+        "PREFECT_API_URL": f"http://127.0.0.1:{served.ports[0]}/api",
+        "PREFECT_API_AUTH_STRING": served.login(),
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "flows/pool.py")],
+        cwd=served.root, env=without_login() | given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == f"the pool local runs flows in {served.root} and nothing else\n"
+    assert done.returncode == 0, done.stderr
+    template = api(served, "GET", "/work_pools/local")[1]["base_job_template"]
+    assert template == job_template(served.root)
 
 
 @pytest.mark.slow
