@@ -50,9 +50,14 @@ ACCUSES = (
     r"|leak by|in two (folds|groups)|recordings? by same_sound"
     r"|set aside: .*(not a|cannot|truncated)"
 )
-# True, so no false accusations: sounds of ESC-10 that two Freesound ids share (decision 14), and
-# that 88 of the 125 laughs of cry_laugh are of one recording.
-TRUE = (("28314", "30322"), ("151080", "151085"), ("label 'laugh'", "giulbia-laugh_1.m4a"))
+# True, so no false accusations: sounds of ESC-10 that two Freesound ids share, and one of cry_laugh
+# that two repositories do (decision 14); and that 88 of its 125 laughs are of one recording.
+TRUE = (
+    ("28314", "30322"),
+    ("151080", "151085"),
+    ("openai__jfk", "argmaxinc__VADAudio"),
+    ("label 'laugh'", "giulbia-laugh_1.m4a"),
+)
 
 
 def esc10_in_its_folds() -> Changes:
@@ -73,7 +78,8 @@ def cry_laugh_made_alike() -> Changes:
         except ClipError:
             continue
         sound = (samples / np.float32(32768)).astype(np.float32)
-        clips.append(Clip(row["label"], row["group"], row["group"], sound, rate=8000))
+        name = Path(row["path"]).stem
+        clips.append(Clip(row["label"], row["group"], row["group"], sound, rate=8000, name=name))
     return write_set(clips)
 
 
@@ -116,7 +122,7 @@ def _trick(name: str) -> dict[str, Any]:
     try:
         clips, changes = way.make()
         set_params(changes)
-        text = journey()
+        text = journey() + way.asked()
     except Exception as error:  # noqa: BLE001  a traceback is no sentence
         said = f"{type(error).__name__}: {str(error)[:_QUOTED]}"
         return {"kind": way.kind, "outcome": "missed", "said": said, "text": said}

@@ -24,10 +24,12 @@ import soundfile
 import yaml
 from numpy.typing import NDArray
 
+from planted_labels import mfcc_features, scores_out_of_fold
+from pocketear.apps.label_errors import run
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.latency import LatencyReport, ModelCost
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
-from pocketear.contracts.names import KERAS, shipped_runners
+from pocketear.contracts.names import KERAS, SCORE_COLUMN, shipped_runners
 from pocketear.contracts.parity import ParityReport
 from pocketear.contracts.report_file import write
 from pocketear.contracts.robustness import RobustnessReport
@@ -206,6 +208,25 @@ def parted(clips: list[Clip]) -> list[str]:
         if side is not None:  # None: set aside
             by_recording.setdefault(clip.recording, set()).add(str(side))
     return [name for name, found in by_recording.items() if len(found) > 1]
+
+
+def label_errors() -> str:
+    """What `pocketear label-errors` prints of the set in the working folder.
+
+    A plain classifier stands for the models of `crossvalidate`: one that is right about every
+    clip, as in `journey`, would have learnt no label that is wrong.
+    """
+    clips = read_clips(Path("data/split/clips.parquet"))
+    labels = known_labels(clips, ())
+    features = mfcc_features([Path(path) for path in clips["path"]])
+    scores = scores_out_of_fold(features, clips["label"], clips["group"])
+    columns = {SCORE_COLUMN + label: scores[:, i] for i, label in enumerate(labels)}
+    folds = Path("reports/folds/predictions.parquet")
+    clips[["path", "label"]].assign(**columns).to_parquet(folds)
+    terminal = io.StringIO()
+    with contextlib.redirect_stdout(terminal):
+        run(Path("reports"), Path("reports/label_errors.csv"))
+    return terminal.getvalue()
 
 
 def write_all_right(params: Params, split: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ _GOOD: dict[str, Any] = {
     "subtype": "PCM_16", "container": "wav", "codec": "pcm", "bit_depth": 16,
     "level_dbfs": -20.0, "peak": 0.5, "clipped_share": 0.0,
     "dc_offset": 0.0, "silence_share": 0.0, "leading_silence": 0.0, "trailing_silence": 0.0,
-    "noise_floor_dbfs": -60.0, "bandwidth": 22050.0,
+    "noise_floor_dbfs": -60.0, "bandwidth": 22050.0, "bits_in_use": 16, "hum": 5.0,
 }  # fmt: skip
 
 

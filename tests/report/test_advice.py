@@ -389,6 +389,60 @@ def test_a_label_lost_under_a_condition_is_to_be_trained_with_it(
     assert "recall of laugh is" in first.evidence
 
 
+def test_a_label_that_is_lost_as_recorded_is_not_blamed_on_the_condition(
+    reported: Findings,
+) -> None:
+    own = reported.metrics_of(reported.shipped[0])
+    assert own
+    bad = with_metrics(reported, reported.shipped[0], recall={**own.recall, "laugh": 0.1})
+    lost = Robustness(clips=9, accuracy=0.4, recall={**own.recall, "laugh": 0.08})
+    found = trained(bad, [1.0, 0.9, 0.8, 0.7], [1.0, 0.9, 0.8, 0.7], accuracy=0.5)
+    found = replace(found, robustness=RobustnessReport({"shift": lost, "room": lost}))
+    for condition in ("shift", "room"):
+        causes = advice(found, f"robust.{condition}.recall_min", 0.08, 0.5).causes
+        assert causes[0].changes[0].parameter == "train.epochs"
+        assert "augment.response_db" not in {one.parameter for c in causes for one in c.changes}
+
+
+def test_one_command_makes_labels_alike_in_all_that_tells_them_apart(reported: Findings) -> None:
+    audit = shortcut(0.9)
+    codec = audit.properties[0].model_copy(update={"name": "codec", "separation": 0.85})
+    found = replace(
+        reported, audit=audit.model_copy(update={"properties": (codec, *audit.properties)})
+    )
+    (only,) = advice(found, "audit.separation", 0.9, 0.8).causes
+    assert only.evidence == "sample_rate alone separates cry from laugh; also codec"
+    assert "made alike in sample_rate, codec" in only.action
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("my sounds", "dvc add 'my sounds' && dvc repro"),
+        ("/srv/sounds", "dvc repro"),
+        ("../sounds", "dvc repro"),
+    ],
+)
+def test_recordings_outside_of_the_project_are_not_added_to_dvc(
+    reported: Findings, path: str, command: str
+) -> None:
+    found = with_params(reported, data={"source": "folder", "path": path})
+    found = replace(found, audit=shortcut(0.97))
+    assert advice(found, "audit.separation", 0.97, 0.8).command == command
+
+
+def test_a_larger_test_side_is_one_that_a_split_by_group_has(reported: Findings) -> None:
+    """A share is rounded to a number of folds: 0.22 would be five, as 0.2 is."""
+    bad = with_metrics(reported, SHIPPED, clips=60)
+    causes = advice(bad, f"{SHIPPED}.accuracy_drop", 0.02, 0.0125).causes
+    (after,) = [
+        change.after for cause in causes for change in cause.changes
+        if change.parameter == "split.test_share"
+    ]  # fmt: skip
+    split = bad.params.split
+    assert split.model_copy(update={"test_share": after}).folds < split.folds
+
+
 def every_gate(found: Findings) -> list[Gate]:
     """All that stages/gate.py can yield: each bound, with and without folds, each cell."""
     p, files = found.params, (*LITERT_VARIANTS, *COREML_VARIANTS)

@@ -31,9 +31,11 @@ COLUMNS = {
     "silence_share": "float64",  # of the 10 ms blocks
     "leading_silence": "float64",  # s of digital silence before the sound
     "trailing_silence": "float64",  # s of it behind the sound
-    "noise_floor_dbfs": "float64",  # what a tenth of the 10 ms blocks stay below, without DC
+    "noise_floor_dbfs": "float64",  # the sum of what each octave keeps above most of the time
     "sound": "str",  # SHA-256 of the decoded samples, "" where there are none
     "bandwidth": "float64",  # Hz, measured: where the spectrum ends in an edge, else half the rate
+    "bits_in_use": "int64",  # measured: in how many bits the sound was made, 16: so many or more
+    "hum": "float64",  # dB by which harmonics of 50 or 60 Hz stand out; noise alone gives some 6
 }
 # who says the group: the dataset, the stage `group`, or nobody, and then it is this file alone
 GIVEN, FOUND, UNKNOWN = "given", "found", "unknown"

@@ -20,6 +20,7 @@ _UNITS = {
     "bandwidth": "Hz",
     "level_dbfs": "dBFS",
     "noise_floor_dbfs": "dBFS",
+    "hum": "dB",
     "leading_silence": "s",
     "trailing_silence": "s",
 }

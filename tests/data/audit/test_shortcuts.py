@@ -99,6 +99,16 @@ def with_noise(clip: Clip) -> Clip:
     return replace(clip, samples=clip.samples + noise.astype("f4"))
 
 
+def in_eight_bits(clip: Clip) -> Clip:
+    return replace(clip, samples=(np.round(clip.samples * 127) / 127).astype("f4"))
+
+
+def with_hum(clip: Clip) -> Clip:
+    time = np.arange(len(clip.samples)) / clip.rate
+    hum = np.sum([np.sin(2 * np.pi * 50 * n * time) / n for n in (1, 2, 3, 5)], axis=0)
+    return replace(clip, samples=(clip.samples + 0.006 * hum).astype("f4"))
+
+
 def as_mp3(clip: Clip) -> Clip:
     file = io.BytesIO()
     soundfile.write(file, clip.samples, clip.rate, format="MP3")
@@ -112,11 +122,13 @@ PLANTED: dict[str, tuple[Callable[[Clip], Clip], str, str]] = {
     "rate": (lambda one: resampled(one, 8000), "sample_rate", "refused"),
     "codec": (as_mp3, "codec", "refused"),
     "bit depth": (lambda one: replace(one, coding=Coding("wav", "pcm", 8)), "bit_depth", "refused"),
+    "bits in use": (in_eight_bits, "bits_in_use", "refused"),
     "cut-off": (upsampled, "bandwidth", "refused"),
     "offset": (lambda one: replace(one, samples=one.samples + 0.02), "dc_offset", "refused"),
     "loudness": (normalised, "normalised_level", "refused"),
     "tail": (with_silent_tail, "trailing_silence", "refused"),
     "noise floor": (with_noise, "noise_floor_dbfs", "marked"),
+    "hum": (with_hum, "hum", "marked"),
 }
 
 

@@ -36,6 +36,7 @@ _SAME_LEVEL = 2.0  # dB from the 10th to the 90th percentile: people and places 
 _FEWEST_LEVELS = 8  # groups; fewer may agree by chance
 _QUIETEST = -100.0  # dBFS: about the rounding noise of 16 bits, in which a model gets its samples
 _LEAST_OFFSET = 1e-3  # full scale = 1
+_LEAST_HUM = 8.0  # dB; lines that stand out by less may be noise
 _LOSSLESS = ("pcm", "float", "flac", "alac")  # give back the same samples
 
 
@@ -58,6 +59,7 @@ PROPERTIES = (
     Property("sample_rate", "refuses", pairs=True, category=True),
     Property("codec", "refuses", pairs=True, category=True),
     Property("bit_depth", "refuses", pairs=True, category=True),
+    Property("bits_in_use", "refuses", pairs=True),
     Property("bandwidth", "refuses", pairs=True, unit="Hz"),
     Property("dc_offset", "refuses", pairs=True),
     Property("normalised_level", "refuses", pairs=False),
@@ -65,6 +67,7 @@ PROPERTIES = (
     Property("trailing_silence", "refuses", pairs=False, unit="s"),
     Property("level_dbfs", "marks", pairs=False),
     Property("noise_floor_dbfs", "marks", pairs=False),
+    Property("hum", "marks", pairs=False, unit="dB"),
     Property("clipped_share", "marks", pairs=False),
     Property("container", "marks", pairs=True, category=True),
     Property("channels", "marks", pairs=True, category=True),
@@ -151,6 +154,7 @@ def seen(table: pd.DataFrame, fmax: float, window_seconds: float) -> pd.DataFram
         bandwidth=table["bandwidth"].clip(upper=fmax),
         dc_offset=table["dc_offset"].where(table["dc_offset"] >= _LEAST_OFFSET, 0.0),
         noise_floor_dbfs=table["noise_floor_dbfs"].clip(lower=_QUIETEST),
+        hum=table["hum"].where(table["hum"] >= _LEAST_HUM, 0.0),
         padding=(window_seconds - table["duration"]).clip(lower=0.0),
         normalised_level=level.where(table["label"].isin(normalised), 0.0),
     )

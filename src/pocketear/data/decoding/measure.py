@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.base.arrays import Waveform
 from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_int16
 from pocketear.data.decoding.bandwidth import Spectrum, cutoff
 from pocketear.data.decoding.containers import Part, Recording, pieces
+from pocketear.data.decoding.depth import Depth
+from pocketear.data.decoding.noise import Hum
 
-_BLOCK_SECONDS = 0.01  # silence and the noise floor are judged in blocks of 10 ms
+_BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768
 _FULL_SCALE = (_INT16 - 1) / _INT16  # the loudest positive 16-bit sample: at or above it, clipped
 _SILENCE = 1 / _INT16  # below one 16-bit step in all channels
-_FLOOR_PERCENTILE = 10  # of the blocks: a sound that pauses for a tenth of its time shows its floor
 _LEAST_POWER = 1e-20  # -200 dBFS stands for nothing
 
 
@@ -47,13 +47,15 @@ class Measurement:
     trailing_silence: float
     noise_floor_dbfs: float
     bandwidth: float
+    bits_in_use: int
+    hum: float
 
 
 class Meter:
     """All of a Measurement, of a recording that comes in pieces.
 
-    Level, peak, clipping, DC and silence are of all channels; the noise floor and the bandwidth
-    of their mean, which is what a model gets.
+    Level, peak, clipping, DC, silence and bits are of all channels; the noise floor, the hum and
+    the bandwidth of their mean, which is what a model gets.
     """
 
     def __init__(self, first: Recording) -> None:
@@ -65,6 +67,7 @@ class Meter:
         self._sums: list[NDArray[np.float64]] = []  # of the pieces: a sum a channel
         self._blocks = _Blocks(max(1, round(first.sample_rate * _BLOCK_SECONDS)))
         self._spectrum = Spectrum()
+        self._depth, self._hum = Depth(), Hum(first.sample_rate)
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """samples: (sample, channel), the next ones"""
@@ -77,8 +80,10 @@ class Meter:
         mono = samples[:, 0]
         if self._channels > 1:
             mono = samples.mean(axis=1, dtype=np.float32)
-        self._blocks.add(mono, loudness.max(axis=1) < _SILENCE)
+        self._blocks.add(loudness.max(axis=1) < _SILENCE)
         self._spectrum.add(mono)
+        self._hum.add(mono)
+        self._depth.add(samples)
 
     def measurement(self) -> Measurement:
         """Of what was added."""
@@ -103,56 +108,38 @@ class Meter:
             silence_share=share,
             leading_silence=min(duration, leading * block),
             trailing_silence=min(duration, trailing * block),
-            noise_floor_dbfs=_dbfs(self._blocks.floor()),
+            noise_floor_dbfs=_dbfs(self._spectrum.floor()),
             bandwidth=cutoff(self._spectrum.power(), rate),
+            bits_in_use=self._depth.bits(),
+            hum=self._hum.prominence(),
         )
 
 
 class _Blocks:
-    """Which blocks of a recording are digital silence, and how loud the others are."""
+    """Which blocks of a recording are digital silence."""
 
     def __init__(self, length: int) -> None:
         """length: samples of a block"""
         self.length = length
-        self._rest = np.zeros(0, np.float32)  # behind the last whole block
-        self._quiet = np.zeros(0, np.bool_)  # of the same samples
-        self._powers: list[NDArray[np.float64]] = []  # without a block's mean, so without DC
+        self._rest = np.zeros(0, np.bool_)  # behind the last whole block
         self._silent: list[NDArray[np.bool_]] = []
 
-    def add(self, mono: Waveform, quiet: NDArray[np.bool_]) -> None:
-        """mono: (sample,); quiet: (sample,), below a 16-bit step in all channels"""
-        if len(self._rest):
-            mono = np.concatenate([self._rest, mono])
-            quiet = np.concatenate([self._quiet, quiet])
-        whole = len(mono) // self.length * self.length
-        self._take(mono[:whole].reshape(-1, self.length), quiet[:whole].reshape(-1, self.length))
-        self._rest, self._quiet = mono[whole:].copy(), quiet[whole:].copy()
-
-    def _take(self, mono: NDArray[np.float32], quiet: NDArray[np.bool_]) -> None:
-        """mono, quiet: (block, sample)"""
-        means = mono.mean(axis=1, dtype=np.float64)
-        squares = np.square(mono, dtype=np.float64).mean(axis=1)
-        self._powers.append(np.maximum(squares - means**2, 0.0))
-        self._silent.append(np.asarray(quiet.all(axis=1)))
+    def add(self, quiet: NDArray[np.bool_]) -> None:
+        """quiet: (sample,), below a 16-bit step in all channels"""
+        quiet = np.concatenate([self._rest, quiet])
+        whole = len(quiet) // self.length * self.length
+        self._silent.append(np.asarray(quiet[:whole].reshape(-1, self.length).all(axis=1)))
+        self._rest = quiet[whole:].copy()
 
     def silence(self) -> tuple[int, int, float]:
         """returns: silent blocks before and behind all others, and the share of all that are"""
-        silent = self._whole(self._silent)
+        silent = np.concatenate(self._silent)
+        if not len(silent):  # of a recording shorter than a block, what there is
+            silent = np.array([self._rest.all()])
         if silent.all():
             return len(silent), len(silent), 1.0
         leading, trailing = int(np.argmin(silent)), int(np.argmin(silent[::-1]))
         return leading, trailing, float(np.count_nonzero(silent) / len(silent))
-
-    def floor(self) -> float:
-        """The power that a tenth of the blocks stay below; digital silence is no noise."""
-        powers = self._whole(self._powers)[~self._whole(self._silent)]
-        return float(np.percentile(powers, _FLOOR_PERCENTILE)) if len(powers) else 0.0
-
-    def _whole(self, found: list[NDArray[Any]]) -> NDArray[Any]:
-        """A figure a block; of a recording shorter than a block, of what there is."""
-        if not sum(map(len, found)):
-            self._take(self._rest[None], self._quiet[None])
-        return np.concatenate(found)
 
 
 def measure(recording: Recording) -> Measurement:

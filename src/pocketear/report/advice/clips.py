@@ -1,6 +1,5 @@
 """clips: what validate set aside, and why it refused a set."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import pandas as pd
 from pocketear.contracts.validation import Validation
 from pocketear.evaluation.wording import plural
 from pocketear.params import Params
-from pocketear.report.advice.kinds import Advice, Cause, bounded, changed
+from pocketear.report.advice.kinds import Advice, Cause, bounded, changed, with_recordings
 from pocketear.report.findings import Findings
 
 _DOCS = "docs/bring-your-own-sounds.md"
@@ -107,7 +106,7 @@ def problems(found: Findings) -> Iterator[Advice]:
 
 def _problem(problem: str, found: Findings) -> tuple[str, Cause]:
     path = found.params.data.path.as_posix()
-    add = f"dvc add {shlex.quote(path)} && dvc repro"
+    add = with_recordings(found.params)
     if "usable clips, want at least" in problem:
         counts = found.validation.labels if found.validation else {}
         said = ", ".join(f"{label} {count}" for label, count in counts.items()) or "no label"

@@ -41,9 +41,9 @@ def few_tested(clips: int, label: str, limit: float, found: Findings) -> Iterato
     of = f"{plural(clips, 'test clip')} of {label}" if label else plural(clips, "test clip")
     said = f"one of {of} is {100 / clips:.1f} %, more than the limit"
     wanted, split = math.floor(1 / limit) + 1, found.params.split
-    share = min(0.5, math.ceil(100 * split.test_share * wanted / clips) / 100)
-    if split.by == "group" and share > split.test_share:
-        yield from changed(found.params, said, 0.4, {"split.test_share": share})
+    folds = max(2, split.folds * clips // wanted)  # the test side is one of so many folds
+    if split.by == "group" and folds < split.folds:
+        yield from changed(found.params, said, 0.4, {"split.test_share": round(1 / folds, 2)})
         return
     what = f"clips of {label or 'every label'}, so that {wanted} are tested"
     yield more_recordings(found.params, said, 0.4, what)

@@ -139,12 +139,19 @@ def current(params: Params, name: str) -> float | str:
 def more_recordings(params: Params, evidence: str, strength: float, what: str) -> Cause:
     """A cause that only other recordings remove. what: which ones to add"""
     path = params.data.path.as_posix()
-    added = (
-        f"dvc add {shlex.quote(path)} && dvc repro"
-        if params.data.source != "recipe"
-        else "dvc repro"
-    )
-    return Cause(evidence, bounded(strength), f"add {what} to {path}", added)
+    return Cause(evidence, bounded(strength), f"add {what} to {path}", with_recordings(params))
+
+
+def with_recordings(params: Params) -> str:
+    """The command that takes what was added to data.path.
+
+    DVC tracks no path outside of the project; it is a dependency, so `dvc repro` sees the change.
+    """
+    path = params.data.path
+    outside = path.is_absolute() or ".." in path.parts
+    if params.data.source == "recipe" or outside:
+        return "dvc repro"
+    return f"dvc add {shlex.quote(path.as_posix())} && dvc repro"
 
 
 def bounded(value: float) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pocketear.contracts.verdict import Gate
+from pocketear.report.advice import learning
 from pocketear.report.advice.kinds import Found, Missing, bounded, changed, more_recordings
 from pocketear.report.findings import Findings
 
@@ -27,14 +28,23 @@ def separation(gate: Gate, found: Findings) -> Iterator[Found]:
     if found.audit is None:
         yield Missing(_AUDIT, "what tells the labels apart")
         return
-    for one in (*found.audit.properties, found.audit.overall):
-        if one.status == "refused" and one.separation is not None:
-            what = f"recordings of {' and '.join(one.sides)} made alike in {one.name}"
-            yield more_recordings(found.params, one.sentence, one.separation, what)
+    every = (*found.audit.properties, found.audit.overall)
+    refused = [one for one in every if one.status == "refused"]
+    refused.sort(key=lambda one: -(one.separation or 0.0))
+    for first in refused[:1]:
+        others = [one.name for one in refused[1:] if one != found.audit.overall]
+        said = first.sentence + (f"; also {', '.join(others)}" if others else "")
+        alike = ", ".join([first.name, *others])
+        what = f"recordings of {' and '.join(first.sides)} made alike in {alike}"
+        yield more_recordings(found.params, said, first.separation or 0.0, what)
 
 
 def robust(gate: Gate, found: Findings) -> Iterator[Found]:
-    """Of robust.CONDITION.recall_min. strength: recall that the condition costs, at least 0.3"""
+    """Of robust.CONDITION.recall_min: what the condition costs, or the label as it was recorded.
+
+    strength: the recall that the condition costs, at least 0.3 where the label is recognised well
+    enough without it
+    """
     condition = gate.name.split(".")[1]
     own = found.robustness.get(condition) if found.robustness else None
     clean = found.metrics_of(found.shipped[0])
@@ -44,7 +54,12 @@ def robust(gate: Gate, found: Findings) -> Iterator[Found]:
     label = own.worst
     before, after = clean.recall.get(label, 0.0), own.recall[label]
     said = f"recall of {label} is {100 * before:.0f} % as recorded, {100 * after:.0f} % then"
-    strength = max(0.3, bounded(before - after))
+    strength = bounded(before - after)
+    if before >= gate.limit:
+        strength = max(0.3, strength)
+    else:
+        yield from learning.training(found, 1 - gate.limit, 1 - before)
+        yield from learning.confused(found.shipped[0], label, found)
     if condition in _TRAINED_BY:
         name, more = _TRAINED_BY[condition]
         now = float(getattr(found.params.augment, name.partition(".")[2]))
