@@ -230,7 +230,7 @@ def _read_case(name: str, method: str, path: str) -> None:
 
     @case(KIND, f"{name} read without a login")
     def _(folder: Path) -> str:
-        body = {} if method == "POST" else None
+        body: dict[str, str] | None = {} if method == "POST" else None
         answer = call(_running[0].prefect, method, path, body, {"Origin": _STRANGER})
         return "" if answer.status == 401 else f"answered {answer.status}"
 

@@ -188,8 +188,10 @@ def test_a_pool_that_is_set_up_by_hand_is_as_closed(served):
     """As docs/more-than-one-machine.md says for a server that was not started by `make serve`."""
     from pool import job_template
 
-    default = {"job_configuration": {"command": "{{ command }}"}, "variables": {"properties": {}}}
-    assert api(served, "PATCH", "/work_pools/local", {"base_job_template": default})[0] == 204
+    variables = {"properties": {"command": {"type": "string"}}}
+    open_to_all = {"job_configuration": {"command": "{{ command }}"}, "variables": variables}
+    changed = api(served, "PATCH", "/work_pools/local", {"base_job_template": open_to_all})
+    assert changed == (204, None)
     given = {
         "PREFECT_API_URL": f"http://127.0.0.1:{served.ports[0]}/api",
         "PREFECT_API_AUTH_STRING": served.login(),

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # it imports Prefect
+
 
 @pytest.mark.parametrize(
     ("address", "reason"),
