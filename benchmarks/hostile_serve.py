@@ -5,7 +5,6 @@ One server is started for all of them, on a project whose only stage is `ingest`
 
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from websockets.typing import Origin
 
 from hostile_broken import BROKEN
 from hostile_cases import PYTHON, case, dvc_project, good_clips, run
+from ports import free_ports
 from project import ROOT
 
 KIND = "serve"
@@ -89,7 +89,7 @@ def serving() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _write_project(root)
-        ports = _free_ports(3)
+        ports = free_ports(3)
         named = zip(("prefect", "mlflow", "reports"), ports, strict=True)
         options = [f"--{name}-port={port}" for name, port in named]
         process = subprocess.Popen(
@@ -122,16 +122,6 @@ def _write_project(root: Path) -> None:
 def _without_login() -> dict[str, str]:
     """The environment without what names another Prefect server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]") -> None:

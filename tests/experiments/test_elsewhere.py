@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pocketear.experiments import promotion, registry, runs
 from pocketear.experiments.candidate import Candidate
 from pocketear.experiments.client import connect, experiment_id
 from pocketear.params import load_params
+from ports import free_ports
 
 pytest_plugins = ["tracked_project"]
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ class PostgreSQL:
     """A server of its own in a folder of its own."""
 
     def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, free_ports(1)[0]
         self.address = f"postgresql+psycopg2://{ACCOUNT}@127.0.0.1:{self.port}/postgres"
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
         found = programs[-1] if programs else shutil.which("pg_ctl")
@@ -49,12 +49,6 @@ class PostgreSQL:
             command, user=self._user, cwd=self.folder, check=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from places import ROOT
+from ports import free_ports
 
 sys.path.insert(0, str(ROOT / "flows"))
 
@@ -207,16 +207,6 @@ def without_login():
     """The environment of a user's shell, which knows nothing of a Prefect server."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
     return own | {"COLUMNS": "500"}
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def ask(port, method, path, body=None, **headers):

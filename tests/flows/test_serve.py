@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from places import ROOT
+from ports import free_ports
 
-from .conftest import RESULT, ask, free_ports, serving, start_serve, stop, until, without_login
+from .conftest import RESULT, ask, serving, start_serve, stop, until, without_login
 
 
 def prefect(root, *arguments):

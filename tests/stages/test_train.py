@@ -1,10 +1,8 @@
 """Training: repeatable to the byte, learns what can be learnt, stops when it no longer does."""
 
 import json
-import socket
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from pocketear.data.windows import cut_windows
 from pocketear.params import load_params
 from pocketear.training import fitting
 from pocketear.training.distribution import open_strategy
+from ports import free_ports
 from small_store import LABELS, WINDOW, make_store
 
 
@@ -161,14 +160,6 @@ def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> Non
     line = run.communicate()[1].splitlines()[-1]
     assert run.returncode == 1
     assert line.startswith("error: a batch of 1 windows cannot be shared among 2 devices; raise")
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def start_workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:

@@ -172,6 +172,15 @@ def test_a_tone_has_no_cutoff(hz: float) -> None:
     assert measured.bandwidth == 8000
 
 
+def test_a_spectrum_of_a_stream_without_end_does_not_grow() -> None:
+    """`listen` holds one for as long as it runs."""
+    sizes, spectrum = set(), Spectrum()
+    for _ in range(3):
+        spectrum.add(np.full(50 * N_FFT, 0.1, np.float32))
+        sizes.add(sum(np.asarray(value).nbytes for value in vars(spectrum).values()))
+    assert len(sizes) == 1
+
+
 def test_the_spectrum_is_that_of_welch() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 10 * N_FFT).astype(np.float32)
     spectrum = Spectrum()

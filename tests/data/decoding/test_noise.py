@@ -7,14 +7,14 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pocketear.data.decoding.bandwidth import N_FFT, Spectrum
-from pocketear.data.decoding.noise import Hum
+from pocketear.data.decoding.bandwidth import N_FFT
+from pocketear.data.decoding.noise import Hum, SpectrumAndFloor
 
 RATE = 16_000
 
 
 def floor(samples: NDArray[np.floating]) -> float:
-    spectrum = Spectrum()
+    spectrum = SpectrumAndFloor()
     spectrum.add(samples.astype(np.float32))
     return float(10 * np.log10(spectrum.floor()))
 
@@ -57,7 +57,7 @@ def test_digital_silence_is_no_floor() -> None:
 
 
 def floor_of_silence() -> float:
-    spectrum = Spectrum()
+    spectrum = SpectrumAndFloor()
     spectrum.add(np.zeros(3 * N_FFT, np.float32))
     return spectrum.floor()
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.decoding.noise import Floors
 
 N_FFT = 2048  # samples: bins of 21.5 Hz at 44.1 kHz
 _AT_ONCE = 256  # blocks: 2 MiB
@@ -21,16 +20,13 @@ _LOWEST = 1000.0  # Hz; below it, single sounds have edges of their own
 _BELOW, _ABOVE = 0.80, 1.15  # of the edge's frequency: where it is filled, where it is empty
 _EDGE_DB = 15.0
 _OWN_FILTER = 0.8  # of half the rate: resamplers keep 0.8 to 0.95 of it
-_SILENCE = 1 / 32768  # below one 16-bit step
-_IN_A_ROW = 64  # samples below it: digital silence, not a quiet noise
 _LEAST_POWER = 1e-14  # a bin; 16-bit rounding gives 1e-13 (-101 dBFS over 1024 bins)
 
 
 class Spectrum:
-    """The mean power spectrum of a waveform that comes in pieces (Hann, no overlap), its floor."""
+    """The mean power spectrum of a waveform that comes in pieces (Hann, no overlap)."""
 
     def __init__(self) -> None:
-        self._floors = Floors()
         self._window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
         self._rest = np.zeros(0, np.float32)
         self._sum = np.zeros(N_FFT // 2 + 1)
@@ -45,23 +41,18 @@ class Spectrum:
             self._take(blocks[first : first + _AT_ONCE])
         self._rest = mono[whole:].copy()
 
-    def _take(self, blocks: NDArray[np.float32]) -> None:
+    def _take(self, blocks: NDArray[np.float32]) -> NDArray[np.floating]:
+        """blocks: (block, N_FFT). returns: their power spectra, (block, bin)"""
         bins = np.fft.rfft(blocks * self._window, axis=1)
         power = bins.real**2 + bins.imag**2  # (block, bin)
         self._sum += power.sum(axis=0, dtype=np.float64)
         self._blocks += len(blocks)
-        rows = np.abs(blocks).reshape(len(blocks), -1, _IN_A_ROW)
-        self._floors.add(power, (rows.max(axis=2) >= _SILENCE).all(axis=1))
+        return power
 
     def power(self) -> NDArray[np.float64]:
         """(bin,), a sine of full scale = 1/4; of less than a block, padded with zeros."""
         self._end()
         return self._sum / self._blocks / float(self._window.sum()) ** 2
-
-    def floor(self) -> float:
-        """The power of what goes on all the time, full scale = 1: a sine of full scale = 1/2."""
-        self._end()
-        return 2 * self._floors.power() / (N_FFT * float(np.square(self._window).sum()))
 
     def _end(self) -> None:
         if not self._blocks:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_int16
-from pocketear.data.decoding.bandwidth import Spectrum, cutoff
+from pocketear.data.decoding.bandwidth import cutoff
 from pocketear.data.decoding.containers import Part, Recording, pieces
 from pocketear.data.decoding.depth import Depth
-from pocketear.data.decoding.noise import Hum
+from pocketear.data.decoding.noise import Hum, SpectrumAndFloor
 
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768
@@ -66,7 +66,7 @@ class Meter:
         self._powers: list[float] = []  # of the pieces: sums of squares
         self._sums: list[NDArray[np.float64]] = []  # of the pieces: a sum a channel
         self._blocks = _Blocks(max(1, round(first.sample_rate * _BLOCK_SECONDS)))
-        self._spectrum = Spectrum()
+        self._spectrum = SpectrumAndFloor()
         self._depth, self._hum = Depth(), Hum(first.sample_rate)
 
     def add(self, samples: NDArray[np.float32]) -> None:

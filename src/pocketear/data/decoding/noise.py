@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
+from pocketear.data.decoding.bandwidth import N_FFT, Spectrum
 
 _PERCENTILE = 10  # of the blocks
 _LOWEST_BIN = 2  # below it, the Hann window leaks the DC offset
 _MOST_BINS = 64  # of an octave that are looked at: more make its median no surer
+_SILENCE = 1 / 32768  # below one 16-bit step
+_IN_A_ROW = 64  # samples below it: digital silence, not a quiet noise
 _MEDIAN_OF_NOISE = np.log(2)  # of a power spectrum's bin, as a share of its mean
 
 _LOW_RATE = 1000  # Hz, about: the least that holds the sixth harmonic of 60 Hz
 _SEGMENT, _SHORTEST = 2.0, 0.8  # s: lines are 1 Hz wide in the one and 2.5 Hz in the other
-_N_FFT = 8192  # a bin each 1/8 Hz at 1 kHz
+_HUM_FFT = 8192  # a bin each 1/8 Hz at 1 kHz
 _MAINS = (50.0, 60.0)  # Hz
 _HARMONICS, _STRONGEST = 6, 3
 _OFF = 0.4  # Hz by which a line may be off
@@ -32,26 +35,31 @@ _AT_ONCE = 64  # segments
 _LEAST_POWER = 1e-14
 
 
-class Floors:
-    """The noise floor of each octave, from power spectra that come in pieces."""
+class SpectrumAndFloor(Spectrum):
+    """A spectrum that also keeps each block's octaves: for a clip, whose end is known."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._levels: list[NDArray[np.float64]] = []  # (block, octave) each
-        self._sounding: list[NDArray[np.bool_]] = []
+        self._sounding: list[NDArray[np.bool_]] = []  # (block,) without a part of digital silence
 
-    def add(self, power: NDArray[np.floating], sounding: NDArray[np.bool_]) -> None:
-        """power: (block, bin); sounding: (block,), without a part that is digital silence"""
+    def _take(self, blocks: NDArray[np.float32]) -> NDArray[np.floating]:
+        power = super()._take(blocks)
+        rows = np.abs(blocks).reshape(len(blocks), -1, _IN_A_ROW)
         self._levels.append(_octaves(power))
-        self._sounding.append(sounding)
+        self._sounding.append((rows.max(axis=2) >= _SILENCE).all(axis=1))
+        return power
 
-    def power(self) -> float:
-        """The sum of the octaves' floors, in units of a bin; 0 where nothing sounds.
+    def floor(self) -> float:
+        """The power of what goes on all the time, full scale = 1: a sine of full scale = 1/2.
 
         Blocks that are silent in part are asked only where there are no others.
         """
+        self._end()
         levels, sounding = np.concatenate(self._levels), np.concatenate(self._sounding)
         own = levels[sounding] if sounding.any() else levels[levels.any(axis=1)]
-        return float(np.percentile(own, _PERCENTILE, axis=0).sum()) if len(own) else 0.0
+        bins = float(np.percentile(own, _PERCENTILE, axis=0).sum()) if len(own) else 0.0
+        return 2 * bins / (N_FFT * float(np.square(self._window).sum()))
 
 
 def _octaves(power: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -101,10 +109,10 @@ class Hum:
         """(bin,) the mean power spectrum of segments that overlap by half."""
         size = min(len(low), int(_SEGMENT * self._rate))
         segments = np.lib.stride_tricks.sliding_window_view(low, size)[:: max(1, size // 2)]
-        window, total = np.hanning(size), np.zeros(_N_FFT // 2 + 1)
+        window, total = np.hanning(size), np.zeros(_HUM_FFT // 2 + 1)
         for first in range(0, len(segments), _AT_ONCE):
             some = segments[first : first + _AT_ONCE]
-            bins = np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * window, _N_FFT, axis=1)
+            bins = np.fft.rfft((some - some.mean(axis=1, keepdims=True)) * window, _HUM_FFT, axis=1)
             total += np.square(np.abs(bins)).sum(axis=0)
         return np.maximum(total / len(segments), _LEAST_POWER)
 
