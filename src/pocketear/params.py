@@ -321,6 +321,14 @@ class Params(Section):
     promote: PromoteParams
 
     @model_validator(mode="after")
+    def _a_window_is_whole_chunks(self) -> Self:
+        window, hop = self.frontend.window_length, self.listener.hop_length
+        whole = f"frontend.window_length must be a multiple of listener.hop_length, found {window}"
+        longer = f"listener.hop_length must be at least frontend.n_fft, found {hop}"
+        fits = {f"{whole} and {hop}": window % hop == 0, longer: hop >= self.frontend.n_fft}
+        return _hold(self, fits)
+
+    @model_validator(mode="after")
     def _swift_can_transform(self) -> Self:
         n_fft = self.frontend.n_fft
         needs = "export.ios_front_end accelerate needs frontend.n_fft to be a power of two"

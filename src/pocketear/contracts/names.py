@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES = (
     "waveform", "front_end", "normalise", "logits", "scores",
 )  # fmt: skip
+STATE, NEXT_STATE = "state", "next_state"  # of a file that listens chunk by chunk
+STATISTICS, WINDOW = "statistics", "window"  # of a chunk, and of the chunks of a window
 LITERT_VARIANTS = ("fp32", "int8")
 COREML_VARIANTS = ("fp32", "fp16", "int8")
 KERAS = "keras"  # the runner that every file is compared with

@@ -70,12 +70,13 @@ def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Sco
     start_afresh(params.seed)
     labels = known_labels(store.index, params.data.labels)
     train = TrainingSide(side_of(store, sides, "train", labels), params.augment, params.seed)
-    whole = build(params.frontend, params.model, labels, store.normalisation)
+    hop = params.listener.hop_length
+    whole = build(params.frontend, params.model, labels, store.normalisation, hop)
     val = side_of(store, sides, "val", labels)
     fit(whole, train, val, params.train, print_epoch(params.train.epochs, name))
     tested = side_of(store, sides, "test", labels)
     waveforms = [tested.waveform(clip) for clip in range(len(tested))]
-    window, hop = params.frontend.window_length, params.listener.hop_length
+    window = params.frontend.window_length
     return clip_scores(lambda batch: whole.predict(batch, verbose=0), waveforms, window, hop)
 
 

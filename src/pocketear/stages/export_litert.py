@@ -24,9 +24,13 @@ from pocketear.contracts.names import (
     FRONT_END,
     LITERT_VARIANTS,
     LOGITS,
+    NEXT_STATE,
     NORMALISE,
     SCORES,
+    STATE,
+    STATISTICS,
     WAVEFORM,
+    WINDOW,
     ModelFiles,
 )
 from pocketear.data.clips import read_labels
@@ -44,13 +48,15 @@ SIGNATURE = "serving_default"
 _CALIBRATION_WINDOWS = 100
 _NARROW = 5  # percentile of the training clips
 # What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
-# the last layer, which costs nothing and where a score in steps of 1/256 would.
-_QUANTISED = f"^(?!.*({'|'.join((WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES))})).*"
+# what comes behind the convolutions, which costs nothing and where steps of 1/256 would.
+_FLOAT = (WAVEFORM, FRONT_END, NORMALISE, STATISTICS, WINDOW, LOGITS, SCORES, STATE)
+_QUANTISED = f"^(?!.*({'|'.join(_FLOAT)})).*"
 
 
 def convert(model: Any) -> bytes:
-    """A Keras model -> fp32 .tflite for one window, with names of our own.
+    """A Keras model -> fp32 .tflite of batch 1, its inputs and outputs in order and by name.
 
+    model: waveform in, scores out, or one that network.streaming gives
     raises: ExportError naming any op that is not a LiteRT builtin
     """
     import tensorflow as tf
@@ -58,11 +64,17 @@ def convert(model: Any) -> bytes:
         convert_variables_to_constants_v2 as freeze,
     )
 
-    spec = [tf.TensorSpec((1, model.input_shape[1]), tf.float32, name=WAVEFORM)]
-    call = tf.function(lambda waveform: model(waveform, training=False), input_signature=spec)
-    frozen = freeze(call.get_concrete_function())
+    inputs, outputs = (WAVEFORM, STATE), (SCORES, NEXT_STATE)
+    spec = [
+        tf.TensorSpec((1, *source.shape[1:]), tf.float32, name=name)
+        for name, source in zip(inputs, model.inputs, strict=False)
+    ]
+    call = tf.function(lambda *given: tf.nest.flatten(model(list(given), training=False)))
+    frozen = freeze(call.get_concrete_function(*spec))
     module = tf.Module()
-    module.run = tf.function(lambda waveform: {SCORES: frozen(waveform)[0]}, input_signature=spec)
+    module.run = tf.function(
+        lambda *given: dict(zip(outputs, frozen(*given), strict=False)), input_signature=spec
+    )
     with tempfile.TemporaryDirectory() as folder:
         signatures = {SIGNATURE: module.run.get_concrete_function()}
         tf.saved_model.save(module, folder, signatures=signatures)
@@ -77,17 +89,26 @@ def convert(model: Any) -> bytes:
 
 
 def named(tflite: bytes) -> bytes:
-    """The same graph with its input and output called WAVEFORM and SCORES, and every weight inside.
+    """The same graph, inputs and outputs called as its signature does, sound and scores first.
 
-    The quantiser keeps weights behind the flatbuffer, where readers of the schema do not look.
+    Every weight inside: the quantiser keeps them behind the flatbuffer, where readers of the schema
+    do not look.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))
-    graph = model.subgraphs[0]
-    graph.tensors[graph.inputs[0]].name = WAVEFORM
-    graph.tensors[graph.outputs[0]].name = SCORES
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    graph.inputs = _named(graph, signature.inputs, (WAVEFORM, STATE))
+    graph.outputs = _named(graph, signature.outputs, (SCORES, NEXT_STATE))
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _named(graph: Any, entries: Any, names: tuple[str, ...]) -> list[int]:
+    """Name the tensors of a signature's inputs or outputs. returns: them, in the order of `names`"""
+    found = {entry.name.decode(): entry.tensorIndex for entry in entries}
+    for name, tensor in found.items():
+        graph.tensors[tensor].name = name
+    return [found[name] for name in names if name in found]
 
 
 def quantise(fp32: bytes, windows: WindowBatch) -> bytes:

@@ -27,6 +27,7 @@ from pocketear.data.windows import cut_windows
 from pocketear.params import AugmentParams, TrainParams
 from pocketear.training import augment
 from pocketear.training.distribution import Update, updater
+from pocketear.training.network import CHUNKS
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises
@@ -135,7 +136,7 @@ def _in_two(whole: Any) -> tuple[Any, Any]:
     """Waveform -> normalised features, and the network behind it; both share `whole`'s weights."""
     import keras
 
-    features = whole.get_layer("normalise").output
+    features = whole.get_layer(CHUNKS).output
     return keras.Model(whole.input, features), keras.Model(features, whole.output)
 
 

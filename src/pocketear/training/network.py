@@ -2,6 +2,11 @@
 
 The network is a table. Each convolution is followed by batch normalisation (folded into
 it at export) and ReLU, so that eight bits are enough for every activation.
+
+A window is a whole number of chunks, each as long as the listener's hop, and the convolutions see
+each chunk alone. What a chunk leaves are statistics of its channels; only these are pooled over the
+window. So a listener computes each chunk once, and `streaming` is the same function as the window
+(docs/decisions/0017-listening.md).
 """
 
 import json
@@ -15,9 +20,19 @@ import numpy as np
 
 from pocketear.base.archive import read_zip, write_zip
 from pocketear.base.errors import ParamsError
-from pocketear.contracts.names import FRONT_END, LOGITS, NORMALISE, SCORES, WAVEFORM
+from pocketear.contracts.names import (
+    FRONT_END,
+    LOGITS,
+    NEXT_STATE,
+    NORMALISE,
+    SCORES,
+    STATE,
+    STATISTICS,
+    WAVEFORM,
+    WINDOW,
+)
 from pocketear.contracts.normalisation import Normalisation
-from pocketear.frontend.layer import FrontEnd
+from pocketear.frontend.layer import FrontEnd, n_frames
 from pocketear.params import FrontEndParams, ModelParams
 
 _SIMD = 8  # channels are a multiple of what phones compute at once
@@ -54,6 +69,8 @@ NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
     ),
 }  # fmt: skip
 _TAKES = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
+# Layers at which the graph is cut besides: what training keeps of a batch, what a chunk looks like
+CHUNKS, _IMAGE = "chunks", "image"
 
 
 def build(
@@ -61,33 +78,69 @@ def build(
     model: ModelParams,
     labels: tuple[str, ...],
     normalisation: Normalisation,
+    hop_length: int,
     *,
     synchronized: bool = False,
 ) -> keras.Model:
     """The whole model: `waveform` (window, sample) -> `scores` (window, label), rows sum to 1.
 
+    hop_length: samples of a chunk; divides frontend.window_length
     synchronized: batch normalisation is by the whole batch where several devices share one
-    raises: ParamsError if the architecture is not made for the front-end's features
+    raises: ParamsError if the architecture is not made for the front-end's features, or a chunk
+        has too few frames for it
     """
     if _TAKES[model.architecture] != frontend.kind:
         raise ParamsError(
             f"model.architecture {model.architecture} takes {_TAKES[model.architecture]}, "
             f"but frontend.kind is {frontend.kind}; change one of the two in params.yaml"
         )
+    own = frontend.model_copy(update={"window_length": hop_length})
+    _refuse_short(own, model.architecture)
+    chunks = frontend.window_length // hop_length
     waveform = keras.Input((frontend.window_length,), name=WAVEFORM)
-    features = FrontEnd(frontend, name=FRONT_END)(waveform)  # (window, frame, coefficient)
-    x = normalise(normalisation)(features)
-    x = keras.layers.Reshape((*x.shape[1:], 1), name="image")(x)  # one channel
+    x = FrontEnd(own, name=FRONT_END)(keras.ops.reshape(waveform, (-1, hop_length)))
+    x = normalise(normalisation)(x)  # (window and chunk, frame, coefficient)
+    x = keras.ops.reshape(x, (-1, chunks, *x.shape[1:]))
+    x = keras.layers.Identity(name=CHUNKS)(x)  # (window, chunk, frame, coefficient)
+    x = keras.ops.reshape(x, (-1, *x.shape[2:], 1))
+    x = keras.layers.Identity(name=_IMAGE)(x)  # (window and chunk, frame, coefficient, 1)
     for number, row in enumerate(NETWORKS[model.architecture], start=1):
         if isinstance(row, Pool):
             x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
         else:
             x = _convolve(x, row, model.width, number, synchronized)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (window, channel)
+    x = _statistics(x)  # (window and chunk, statistic)
+    x = keras.ops.reshape(x, (-1, chunks, x.shape[-1]))
+    x = keras.layers.Identity(name=WINDOW)(x)  # (window, chunk, statistic)
+    x = _over_chunks(x)
     x = keras.layers.Dropout(model.dropout, name="dropout")(x)
     logits = keras.layers.Dense(len(labels), name=LOGITS)(x)
     scores = keras.layers.Softmax(name=SCORES)(logits)
     return keras.Model(waveform, scores, name=model.architecture)
+
+
+def streaming(model: keras.Model) -> keras.Model:
+    """The model as a listener runs it: one chunk, and the statistics of those before it.
+
+    (`waveform` (1, hop), `state` (1, chunks - 1, statistic)) -> (`scores` (1, label), `next_state`)
+    The scores are those of the window that ends with the chunk, if `state` was carried over from
+    the chunks before it in the window; at the beginning it is zeros.
+    """
+    hop = model.get_layer(FRONT_END).frontend.window_length
+    chunks, width = model.get_layer(WINDOW).output.shape[1:]
+    chunk = keras.Input((hop,), batch_size=1, name=WAVEFORM)
+    state = keras.Input((chunks - 1, width), batch_size=1, name=STATE)
+
+    def part(name: str, source: Any, last: str) -> keras.Model:
+        return keras.Model(source, model.get_layer(last).output, name=name)
+
+    features = part("features", model.get_layer(FRONT_END).input, NORMALISE)(chunk)
+    image = keras.ops.expand_dims(features, -1)
+    statistics = part("network", model.get_layer(_IMAGE).output, STATISTICS)(image)
+    seen = keras.ops.concatenate([state, statistics[:, None]], axis=1)
+    scores = part("head", model.get_layer(WINDOW).output, SCORES)(seen)
+    next_state = keras.layers.Identity(name=NEXT_STATE)(seen[:, 1:])
+    return keras.Model([chunk, state], [scores, next_state], name=model.name)
 
 
 def normalise(normalisation: Normalisation) -> keras.layers.Layer:
@@ -121,6 +174,33 @@ def save(model: keras.Model, path: Path) -> None:
 
 def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in entry.items() if k not in ("date_saved", "shared_object_id")}
+
+
+def _refuse_short(frontend: FrontEndParams, architecture: str) -> None:
+    """raises: ParamsError if a chunk's frames do not reach through the network's strides"""
+    rows = NETWORKS[architecture]
+    needed = math.prod(row.size if isinstance(row, Pool) else row.stride[0] for row in rows)
+    found = n_frames(frontend)
+    if found < needed:
+        raise ParamsError(
+            f"listener.hop_length {frontend.window_length} has {found} frames of "
+            f"frontend.hop_length, and {architecture} needs {needed}; make it longer"
+        )
+
+
+def _statistics(x: Any) -> Any:
+    """(chunk, row, column, channel) -> (chunk, statistic): each channel's mean, then its maximum"""
+    mean = keras.layers.GlobalAveragePooling2D(name="statistics_mean")(x)
+    peak = keras.layers.GlobalMaxPooling2D(name="statistics_peak")(x)
+    return keras.layers.Concatenate(name=STATISTICS)([mean, peak])
+
+
+def _over_chunks(x: Any) -> Any:
+    """(window, chunk, statistic) -> (window, statistic), as if they were one image's"""
+    half = x.shape[-1] // 2
+    mean = keras.layers.GlobalAveragePooling1D(name="window_mean")(x[..., :half])
+    peak = keras.layers.GlobalMaxPooling1D(name="window_peak")(x[..., half:])
+    return keras.layers.Concatenate(name="window_statistics")([mean, peak])
 
 
 def _convolve(x: Any, row: Convolution, width: float, number: int, synchronized: bool) -> Any:
