@@ -3,7 +3,8 @@
 Kotlin and Swift hold the same three steps, and pass the same vectors (mobile/vectors), bit for bit:
 
 1. WindowBuffer: samples in, every hop_length samples a window out.
-2. The model: a window -> scores. A window of digital silence is not run: all its scores are 0.
+2. The model: a window -> scores. A window with no sample beyond quiet_peak is not run: all its
+   scores are 0. So the model is run from the first loud sample until a whole window is quiet.
 3. Listener: scores -> events. Per label, float32, in this order: the mean of the last `smoothing`
    windows, summed oldest first and divided; an event starts at mean >= threshold and ends at
    mean < threshold - hysteresis; one shorter than min_seconds is dropped; after one, the label
@@ -218,13 +219,23 @@ def listen(
     listener = listener or Listener.of(card)
     for block in blocks:
         for window in buffer.push(block):
-            yield from listener.push(_window_scores(run, window, len(card.labels)))
+            yield from listener.push(window_scores(run, window, card.listener, len(card.labels)))
     rest = buffer.finish()
     if rest is not None:
-        yield from listener.push(_window_scores(run, rest, len(card.labels)))
+        yield from listener.push(window_scores(run, rest, card.listener, len(card.labels)))
     yield from listener.finish()
 
 
-def _window_scores(run: Run, window: Waveform, labels: int) -> Waveform:
-    scores: Waveform = run(window[np.newaxis])[0] if window.any() else np.zeros(labels, np.float32)
+def window_scores(
+    run: Run, window: Waveform, settings: ListenerSettings, labels: int
+) -> Waveform:
+    """The scores (label,) of one window of a stream: zeros if it is quiet."""
+    if is_quiet(window, settings.quiet_peak):
+        return np.zeros(labels, np.float32)
+    scores: Waveform = run(window[np.newaxis])[0]
     return scores
+
+
+def is_quiet(window: Waveform, quiet_peak: float) -> bool:
+    """Whether no sample is beyond +-quiet_peak; one that is not a number is. All in float32."""
+    return bool((np.abs(window) <= np.float32(quiet_peak)).all())

@@ -46,6 +46,7 @@ _MADE_WITH = {
 class ListenerSettings:
     """From windows to events; what listener.json holds. Lengths in samples, thresholds 0 to 1.
 
+    quiet_peak: full scale is 1; a window with no sample beyond it is not run, all its scores are 0
     raises: ValueError naming the first rule broken
     """
 
@@ -56,6 +57,7 @@ class ListenerSettings:
     refractory_seconds: float
     thresholds: Mapping[str, float]
     background: tuple[str, ...]
+    quiet_peak: float = 0.0
 
     def __post_init__(self) -> None:
         numbers = (self.hysteresis, self.min_seconds, self.refractory_seconds)
@@ -65,6 +67,7 @@ class ListenerSettings:
             "hysteresis, min_seconds and refractory_seconds must be finite and not negative": all(
                 math.isfinite(number) and number >= 0 for number in numbers
             ),
+            "quiet_peak must be at least 0 and below 1": 0 <= self.quiet_peak < 1,
             "thresholds must be finite": all(map(math.isfinite, self.thresholds.values())),
             "hysteresis must be below every threshold, else an event never ends": all(
                 self.hysteresis < threshold for threshold in self.thresholds.values()
@@ -367,6 +370,7 @@ def _settings(data: Mapping[str, Any]) -> ListenerSettings:
         refractory_seconds=float(data["refractory_seconds"]),
         thresholds={label: float(value) for label, value in data["thresholds"].items()},
         background=tuple(_texts(data["background"])),
+        quiet_peak=float(data.get("quiet_peak", 0)),  # a card of an earlier version has none
     )
 
 
