@@ -223,6 +223,7 @@ class ListenerParams(Section):
     refractory_seconds: NonNegativeFloat
     false_alarms_per_hour: PositiveFloat
     background: tuple[str, ...]
+    quiet_margin_db: NonNegativeFloat | None
 
 
 class ExportParams(Section):
@@ -248,13 +249,13 @@ class LatencyParams(Section):
 
 
 class BudgetParams(Section):
-    """What one second of audio may cost on a phone class: in windows end to end, unless listening.
+    """What a second of listening may cost on a phone class.
 
-    max_listening_instructions: in overlapping windows, every listener.hop_length
+    max_quiet_instructions: of a second too quiet for the model to be run
     """
 
     max_instructions: PositiveInt
-    max_listening_instructions: PositiveInt
+    max_quiet_instructions: PositiveInt
     max_ms: PositiveFloat
     max_peak_bytes: PositiveInt
 
@@ -319,6 +320,11 @@ class Params(Section):
     gate: GateParams
     package: PackageParams
     promote: PromoteParams
+
+    @property
+    def chunk(self) -> FrontEndParams:
+        """The front-end of a chunk, which is as long as the listener's hop."""
+        return self.frontend.model_copy(update={"window_length": self.listener.hop_length})
 
     @model_validator(mode="after")
     def _a_window_is_whole_chunks(self) -> Self:

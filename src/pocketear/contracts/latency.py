@@ -21,16 +21,16 @@ class OpCost(Contract):
 
 
 class ClassCost(Contract):
-    """What one window, or one second of audio, costs on a phone class.
+    """What one inference, and a second of listening, costs on a phone class.
 
-    instructions_per_second: windows end to end; …_per_listening_second: overlapping
-    estimate_…: milliseconds a second of audio, with an interval of the calibration's own error
+    instructions_per_quiet_second: of a look at the samples, where the model is not run
+    estimate_…: milliseconds a second, with an interval of the calibration's own error
     """
 
-    instructions_per_window: NonNegativeInt
+    instructions_per_inference: NonNegativeInt
     instructions_per_second: NonNegativeInt
     front_end_instructions_per_second: NonNegativeInt
-    instructions_per_listening_second: NonNegativeInt
+    instructions_per_quiet_second: NonNegativeInt
     by_kind: dict[str, NonNegativeInt]
     by_op: tuple[OpCost, ...]
     costliest_op: str

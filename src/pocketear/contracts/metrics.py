@@ -14,12 +14,14 @@ class Alarms(Contract):
     false_alarms: events in `quiet_hours`, which is sound in which no event is right
     false_alarms_per_hour_high: what their rate stays below, with 95 % confidence; None without
         such sound
+    asleep: share of the recordings without any label that is too quiet to be run; None without one
     """
 
     misses: dict[str, float]
     false_alarms: NonNegativeInt
     quiet_hours: NonNegativeFloat
     false_alarms_per_hour_high: float | None
+    asleep: float | None = None
 
 
 class Metrics(Contract):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES = (
     "waveform", "front_end", "normalise", "logits", "scores",
 )  # fmt: skip
-STATE, NEXT_STATE = "state", "next_state"  # of a file that listens chunk by chunk
+STATE, NEXT_STATE = "state_in", "state_out"  # of a file that takes one chunk at a time
 STATISTICS, WINDOW = "statistics", "window"  # of a chunk, and of the chunks of a window
 LITERT_VARIANTS = ("fp32", "int8")
 COREML_VARIANTS = ("fp32", "fp16", "int8")
@@ -58,6 +58,14 @@ class ModelFiles:
         """An .mlpackage. variant: of COREML_VARIANTS"""
         return self.root / "coreml" / f"{self.name}_{variant}.mlpackage"
 
+    def litert_window(self, variant: str) -> Path:
+        """The same network as one graph of a whole window, for MediaPipe."""
+        return of_windows(self.litert(variant))
+
+    def coreml_window(self, variant: str) -> Path:
+        """The same network as one program of a whole window, for SoundAnalysis."""
+        return of_windows(self.coreml(variant))
+
     def by_runner(self) -> dict[str, Path]:
         """Runner -> file, of all that is exported, Keras first."""
         return {
@@ -65,6 +73,11 @@ class ModelFiles:
             **{litert_runner(variant): self.litert(variant) for variant in LITERT_VARIANTS},
             **{coreml_runner(variant): self.coreml(variant) for variant in COREML_VARIANTS},
         }
+
+
+def of_windows(path: Path) -> Path:
+    """Beside a file that takes chunks: the name of the one that takes windows."""
+    return path.with_name(f"{path.stem}_{WINDOW}{path.suffix}")
 
 
 def litert_runner(variant: str) -> str:

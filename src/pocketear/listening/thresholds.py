@@ -7,14 +7,14 @@ the user, through the listener with its smoothing, hysteresis and pauses.
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import RunnerError
 from pocketear.contracts.metrics import Alarms
-from pocketear.listening.listener import Event, Listener, Run, WindowBuffer
+from pocketear.listening.listener import Event, Listener, Run, WindowBuffer, window_scores
 from pocketear.runtimes.card import ListenerSettings, ModelCard
 
 if TYPE_CHECKING:
@@ -51,14 +51,24 @@ class Point:
     false_alarms_per_hour: float
 
 
+class Scored(NamedTuple):
+    """What `listen` would see of a recording; see Stream."""
+
+    scores: Scores
+    peaks: Waveform
+    samples: int
+
+
 @dataclass(frozen=True)
 class Stream:
     """A long recording, scored: what the model said and what truly sounds.
 
     scores: (window, label) at the listener's hop_length, first window at sample 0
+    peaks: (window,) the largest magnitude in each
     """
 
     scores: Scores
+    peaks: Waveform
     sounds: tuple[Sound, ...]
     labels: tuple[str, ...]
     sample_rate: int
@@ -83,21 +93,26 @@ def joined_clips(
 
 
 def score_stream(
-    run: Run, blocks: Iterable[Waveform], window_length: int, hop_length: int
-) -> tuple[Scores, int]:
-    """What `listen` would see of a recording in blocks: (window, label), and how many samples.
+    run: Run,
+    blocks: Iterable[Waveform],
+    window_length: int,
+    settings: ListenerSettings,
+    labels: Sequence[str],
+) -> Scored:
+    """What `listen` would see of a recording in blocks.
 
     raises: RunnerError if it has no whole window
     """
-    buffer, rows, samples = WindowBuffer(window_length, hop_length), [], 0
+    buffer = WindowBuffer(window_length, settings.hop_length)
+    rows, peaks, samples = [], [], 0
     for block in blocks:
         samples += len(block)
         for window in buffer.push(block):
-            scores = run(window[np.newaxis])[0]
-            rows.append(scores if window.any() else np.zeros_like(scores))
+            rows.append(window_scores(run, window, settings, len(labels)))
+            peaks.append(np.abs(window).max())
     if not rows:
         raise RunnerError(f"listener: a recording of {samples} samples has no whole window")
-    return np.stack(rows), samples
+    return Scored(np.stack(rows), np.asarray(peaks, np.float32), samples)
 
 
 def scored_recording(
@@ -107,9 +122,9 @@ def scored_recording(
 
     raises: RunnerError if it has no whole window
     """
-    scores, samples = score_stream(run, blocks, card.window_length, card.hop_length)
-    rate = card.sample_rate
-    return Stream(scores, sounds, card.labels, rate, card.window_length, samples / rate)
+    window, labels, rate = card.window_length, card.labels, card.sample_rate
+    scores, peaks, samples = score_stream(run, blocks, window, card.listener, labels)
+    return Stream(scores, peaks, sounds, labels, rate, window, samples / rate)
 
 
 def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings:
@@ -158,7 +173,9 @@ def alarms_of(streams: Sequence[Stream], settings: ListenerSettings) -> Alarms:
         sounds = [sound for sound in stream.sounds if sound.label in settings.thresholds]
         false += sum(not any(_meet(sound, event) for sound in sounds) for event in events)
         quiet_hours += _hours_without(stream, sounds)
+    silent = [stream.peaks for stream in streams if not stream.sounds]
     return Alarms(
+        asleep=float(np.mean(np.concatenate(silent) <= settings.quiet_peak)) if silent else None,
         misses={point.label: point.misses for point in points if point.misses is not None},
         false_alarms=false,
         quiet_hours=quiet_hours,
@@ -193,6 +210,24 @@ def choose_thresholds(
         for label in settings.thresholds
     }
     return replace(settings, thresholds=chosen)
+
+
+def choose_quiet_peak(
+    stream: Stream, settings: ListenerSettings, margin_db: float | None
+) -> ListenerSettings:
+    """`settings` with the level below which a window is not run.
+
+    It lies `margin_db` below the quietest window of `stream` in which a label can begin or go on
+    sounding at any threshold that may be chosen: no event on `stream` is another by it. The margin
+    is for sounds from further away than these, and for microphones less sensitive. Without such a
+    window, or a margin, only digital silence is not run.
+    """
+    sounding = [stream.labels.index(label) for label in settings.thresholds]
+    likely = (stream.scores[:, sounding] >= _GRID[-1] - settings.hysteresis).any(axis=1)
+    if margin_db is None or not likely.any():
+        return replace(settings, quiet_peak=0.0)
+    level = float(stream.peaks[likely].min()) * 10 ** (-margin_db / 20)
+    return replace(settings, quiet_peak=float(np.float32(level)))
 
 
 def _threshold(points: Sequence[Point], rate: float) -> float:

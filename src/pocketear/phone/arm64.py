@@ -22,24 +22,24 @@ def class_cost(
 ) -> ClassCost:
     """Instructions and estimated milliseconds of `model` on the phone class called `name`.
 
-    sample_rate: Hz; hop_length: samples between two windows of the listener
+    sample_rate: Hz; hop_length: samples between two inferences of the listener
     raises: PhoneError if it cannot be counted, or computes something else than this machine does
     """
     graph = read_graph(model)
-    windows = probe_windows(graph.window_length)
+    windows = probe_windows(graph.length)
     counts = count(model, name, windows, tools)
     expected = HostModel(str(model), model.read_bytes()).run(windows)
     worst = float(np.abs(counts.outputs - expected).max())
     kind = "integer" if any(op.kind == "QUANTIZE" for op in graph.ops) else "float"
     if not worst <= _MOST_DIFFERENT[kind]:
         raise PhoneError(f"{model}: outputs on {name} differ from this machine's by {worst:.2g}")
-    seconds = graph.window_length / sample_rate
+    seconds = hop_length / sample_rate
     guess = estimate(counts, model.stat().st_size, name)
     return ClassCost(
-        instructions_per_window=counts.instructions,
+        instructions_per_inference=counts.instructions,
         instructions_per_second=round(counts.instructions / seconds),
         front_end_instructions_per_second=round(counts.front_end_instructions / seconds),
-        instructions_per_listening_second=round(counts.instructions * sample_rate / hop_length),
+        instructions_per_quiet_second=round(counts.quiet / seconds),
         by_kind=dict(counts.by_kind),
         by_op=tuple(_row(op, counts) for op in counts.by_op),
         costliest_op=costliest(counts),

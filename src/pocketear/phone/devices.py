@@ -52,7 +52,7 @@ def phone_cost(
     raises: PhoneError if no phone is connected, or the harness fails on it
     """
     refuse_without_phone()
-    windows = probe_windows(read_graph(model).window_length)
+    windows = probe_windows(read_graph(model).length)
     windows = np.resize(windows, (_WINDOWS, windows.shape[1]))
     with tempfile.TemporaryDirectory(prefix="pocketear-") as folder:
         local = Path(folder)

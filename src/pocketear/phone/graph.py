@@ -1,5 +1,6 @@
 """graph: a .tflite -> its ops by name, and a plain refusal of what cannot be measured."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from pocketear.base.errors import PhoneError
 FRONT_END = "front_end"  # in the name of every tensor that the front-end's layer makes
 _IDENTIFIER = b"TFL3"
 _FLOAT32 = 0
+_MOST_INPUTS = 2
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,20 @@ class Op:
 
 @dataclass(frozen=True)
 class Graph:
-    """One float32 waveform in, one tensor out, builtin ops only."""
+    """One float32 waveform in, one tensor out, or a state beside both; builtin ops only.
+
+    length: samples that one inference takes
+    """
 
     ops: tuple[Op, ...]
-    window_length: int
+    length: int
 
 
 def read_graph(path: Path) -> Graph:
     """The ops of a .tflite.
 
     raises: PhoneError if the file is damaged, holds an op that is not built into LiteRT, or has
-    another input than one float32 tensor of a fixed shape
+    another input than a float32 tensor of a fixed shape and, at most, a state of one
     """
     model = _parse(path)
     _refuse_foreign_ops(path, model)
@@ -44,7 +49,7 @@ def read_graph(path: Path) -> Graph:
         Op(kinds[op.opcodeIndex], name, i <= last)
         for i, (op, name) in enumerate(zip(main.operators, names, strict=True))
     )
-    return Graph(ops, _window_length(path, main))
+    return Graph(ops, _length(path, main))
 
 
 def _parse(path: Path) -> Any:
@@ -70,20 +75,20 @@ def _refuse_foreign_ops(path: Path, model: Any) -> None:
         raise PhoneError(f"{path}: op {wanted} is not built into LiteRT; phones cannot run it")
 
 
-def _window_length(path: Path, main: Any) -> int:
-    if len(main.inputs) != 1:
-        raise PhoneError(f"{path}: {len(main.inputs)} inputs; want one waveform")
-    tensor = main.tensors[main.inputs[0]]
+def _length(path: Path, main: Any) -> int:
+    if not len(main.inputs) == len(main.outputs) <= _MOST_INPUTS:
+        raise PhoneError(f"{path}: {len(main.inputs)} inputs; want one waveform, or a state besides")
+    return [_size(path, main.tensors[index]) for index in main.inputs][0]
+
+
+def _size(path: Path, tensor: Any) -> int:
     shape = [int(size) for size in tensor.shape] if tensor.shape is not None else []
     signature = tensor.shapeSignature
     if not shape or min(shape) < 1 or (signature is not None and min(signature) < 0):
         raise PhoneError(f"{path}: input of a dynamic shape; export it for one window")
     if tensor.type != _FLOAT32:
         raise PhoneError(f"{path}: input is not float32; export it with a float waveform")
-    length = 1
-    for size in shape:
-        length *= size
-    return length
+    return math.prod(shape)
 
 
 def _kind(code: Any) -> str:

@@ -23,9 +23,14 @@ Part = tuple[int, ...]  # one number a kind, in the order of KINDS
 
 @dataclass(frozen=True)
 class Run:
-    """What one process said. regions: of each window, its parts (one, unless traced)."""
+    """What one process said.
+
+    regions: of each window, its parts (one, unless traced)
+    quiet: of a look at as many zeros, where instructions were counted
+    """
 
     regions: tuple[tuple[Part, ...], ...]
+    quiet: tuple[Part, ...]
     values: dict[str, list[str]]
     outputs: NDArray[np.float32]  # (window, output)
 
@@ -93,7 +98,8 @@ def _run(
         values = parse_values(_output(command, folder, job))
         counts = (here / "counts.txt").read_text() if counted else ""
         outputs = np.fromfile(here / "output", "<f4").reshape(len(job.windows), -1)
-    return Run(_regions(counts), values, outputs)
+    *regions, quiet = _regions(counts) or ((),)
+    return Run(tuple(regions), quiet, values, outputs)
 
 
 def _output(command: Sequence[str], folder: str, job: Job) -> str:

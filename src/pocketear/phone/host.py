@@ -34,7 +34,9 @@ class HostModel:
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PhoneError(f"{name}: LiteRT refuses it: {reason}") from error
-        self._input = self._interpreter.get_input_details()[0]
+        self._input, *states = self._interpreter.get_input_details()
+        for state in states:
+            self._interpreter.set_tensor(state["index"], np.zeros(state["shape"], np.float32))
         self._output = self._interpreter.get_output_details()[0]
 
     def run(self, windows: WindowBatch) -> NDArray[np.float32]:
@@ -65,7 +67,7 @@ def host_cost(model: Path, repeats: int, hop_seconds: float) -> dict[str, float 
     hop_seconds: from one window of the listener to the next
     raises: PhoneError if LiteRT refuses the file
     """
-    length = read_graph(model).window_length
+    length = read_graph(model).length
     candidate = HostModel(str(model), model.read_bytes())
     reference = HostModel("reference", yamnet())
     candidate.load(np.zeros(length, np.float32) + 0.01)

@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.base.arrays import Scores, Waveform, WindowBatch
+from pocketear.base.arrays import Runner, Scores, Waveform, WindowBatch
 from pocketear.base.errors import RunnerError, first_line
 from pocketear.frontend import numpy_fft
 from pocketear.params import FrontEndParams
+from pocketear.contracts.names import NEXT_STATE, STATE
 from pocketear.runtimes.card import CARD, card_from
+from pocketear.runtimes.chunks import ByChunks, State
 from pocketear.runtimes.coreml_ops import OPERATIONS
 
 FEATURES = "features"  # an input of this name takes what the front-end makes, not a waveform
@@ -68,19 +70,24 @@ class Program:
 
 
 class SoundInput(NamedTuple):
-    """The input of a sound classifier.
+    """The inputs of a sound classifier.
 
+    length: samples, of a chunk or a window
     frontend: of the features that it takes; None: it takes the waveform
+    states: the shape of the state that it takes and gives; () where it takes windows
     """
 
     name: str
+    length: int
     frontend: FrontEndParams | None
+    states: tuple[tuple[int, ...], ...]
 
-    def of(self, window: Waveform) -> dict[str, NDArray[np.float32]]:
-        """What the program is given for a window: name -> array."""
+    def of(self, sound: Waveform, *states: State) -> dict[str, NDArray[np.float32]]:
+        """What the program is given for a chunk or a window: name -> array."""
+        given = dict(zip((STATE,), states, strict=False))
         if self.frontend is None:
-            return {self.name: window}
-        return {self.name: numpy_fft.features(window[None], self.frontend)[0]}
+            return {self.name: sound, **given}
+        return {self.name: numpy_fft.features(sound[None], self.frontend)[0], **given}
 
 
 def import_coremltools() -> Any:
@@ -153,35 +160,52 @@ def evaluate(
             variable._sym_val = None
 
 
-def windows_runner(path: Path) -> Callable[[WindowBatch], Scores]:
+def windows_runner(path: Path) -> Runner:
     """A sound classifier in an .mlpackage -> a function from windows to scores, in label order.
 
     raises: RunnerError as `sound_input`
     """
     program = load_program(path)
     source = sound_input(program)
+    return _runner(program, source, lambda given: evaluate(program, given))
 
-    def run(windows: WindowBatch) -> Scores:
-        rows = [evaluate(program, source.of(window))[program.probabilities] for window in windows]
-        scores = [[row[label] for label in program.labels] for row in rows]
-        return np.asarray(scores, np.float32).reshape(len(windows), len(program.labels))
 
-    return run
+def _runner(
+    program: Program, source: SoundInput, predict: Callable[[dict[str, Any]], Mapping[str, Any]]
+) -> Runner:
+    """predict: what the program, or Core ML, makes of its inputs"""
+
+    def scores(found: Mapping[str, Any]) -> Waveform:
+        row = found[program.probabilities]
+        return np.asarray([row[label] for label in program.labels], np.float32)
+
+    def step(chunk: Waveform, state: State) -> tuple[Waveform, State]:
+        found = predict(source.of(chunk, state))
+        return scores(found), np.asarray(found[NEXT_STATE], np.float32)
+
+    if source.states:
+        return ByChunks(step, source.length, source.states[0])
+    return lambda windows: np.asarray(
+        [scores(predict(source.of(window))) for window in windows], np.float32
+    ).reshape(len(windows), len(program.labels))
 
 
 def sound_input(program: Program) -> SoundInput:
-    """What a sound classifier takes. Its name decides between a waveform and features.
+    """What a sound classifier takes. A name decides between a waveform and features.
 
     raises: RunnerError if the program is not a waveform or features in and label probabilities out,
         or takes features that the front-end of its own card does not make
     """
-    shapes = {name: len(shape) for name, shape in program.inputs.items()}
-    if len(shapes) == 1 and program.labels:
-        (name,) = shapes
+    names = [name for name in program.inputs if name != STATE]
+    states = (program.inputs[STATE],) if STATE in program.inputs else ()
+    if len(names) == 1 and program.labels and bool(states) == (NEXT_STATE in program.outputs):
+        (name,) = names
+        shape = program.inputs[name]
         if name == FEATURES:
-            return SoundInput(name, _frontend(program))
-        if shapes[name] == 1:
-            return SoundInput(name, None)
+            frontend = _frontend(program)
+            return SoundInput(name, frontend.window_length, frontend, states)
+        if len(shape) == 1:
+            return SoundInput(name, shape[0], None, states)
     raise RunnerError(
         f"{program.path}: want one waveform or features in, label probabilities out; {_AGAIN}"
     )
@@ -198,8 +222,7 @@ def compare_on_apple(path: Path, windows: WindowBatch, expected: Scores) -> dict
     program = load_program(path)
     source = sound_input(program)
     model = import_coremltools().models.MLModel(str(path))
-    rows = [model.predict(source.of(window))[program.probabilities] for window in windows]
-    scores = np.asarray([[row[label] for label in program.labels] for row in rows])
+    scores = _runner(program, source, model.predict)(windows)
     return {
         "windows": float(len(windows)),
         "max_abs": float(np.abs(scores - expected).max()),
@@ -211,8 +234,9 @@ def _frontend(program: Program) -> FrontEndParams:
     """The front-end of the program's card, if it makes what the program takes."""
     try:
         card = card_from(program.metadata.get(CARD, ""))
-        frontend = FrontEndParams.model_validate(card.frontend)
-        made = numpy_fft.features(np.zeros((1, card.window_length), np.float32), frontend).shape[1:]
+        length = card.hop_length if STATE in program.inputs else card.window_length
+        frontend = FrontEndParams.model_validate({**card.frontend, "window_length": length})
+        made = numpy_fft.features(np.zeros((1, length), np.float32), frontend).shape[1:]
     except (RunnerError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunnerError(f"{program.path}: no front-end for its features: {reason}") from error

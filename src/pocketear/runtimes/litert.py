@@ -1,15 +1,21 @@
-"""litert: a .tflite, run by LiteRT on this machine, on one thread as on the phone."""
+"""litert: a .tflite, run by LiteRT on this machine, on one thread as on the phone.
 
-from collections.abc import Iterator
+It takes a waveform and gives scores; one that takes a chunk at a time takes and gives its state
+besides (chunks.py).
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pocketear.base.arrays import FeatureBatch, Runner, WindowBatch
+from pocketear.base.arrays import Runner, Waveform
 from pocketear.base.errors import RunnerError, first_line
 from pocketear.runtimes.card import ModelCard, read_card
+from pocketear.runtimes.chunks import ByChunks, State
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,55 @@ def open_model(path: Path) -> Model:
 
 
 def litert_runner(path: Path) -> Runner:
-    """LiteRT on this machine, one thread, one window at a time as on the phone."""
+    """LiteRT on this machine, one thread, one inference at a time as on the phone."""
     interpreter = open_interpreter(path)
-    scores = interpreter.get_output_details()[0]["index"]
-    return lambda windows: np.asarray(
-        [row[0] for (row,) in runs(interpreter, windows, [scores])], np.float32
-    )
+    run = invoker(interpreter, [sink["index"] for sink in interpreter.get_output_details()])
+    shape = state_shape(interpreter)
+    if shape is None:
+        return lambda windows: np.asarray([run(window)[0] for window in windows], np.float32)
+
+    def step(chunk: Waveform, state: State) -> tuple[Waveform, State]:
+        scores, following = run(chunk, state)
+        return scores, following
+
+    return ByChunks(step, sound_length(interpreter), shape)
+
+
+def sound_length(interpreter: Any) -> int:
+    """Samples that one inference takes: of a chunk, or of a window."""
+    return int(interpreter.get_input_details()[0]["shape"][-1])
+
+
+def state_shape(interpreter: Any) -> tuple[int, ...] | None:
+    """Of the state that it takes and gives; None where it takes windows."""
+    states = interpreter.get_input_details()[1:]
+    return tuple(map(int, states[0]["shape"][1:])) if states else None
+
+
+def invoker(interpreter: Any, tensors: list[int]) -> Callable[..., list[NDArray[np.float32]]]:
+    """A function that takes the graph's inputs, without their batch axis, and gives `tensors`."""
+    sources = [source["index"] for source in interpreter.get_input_details()]
+
+    def invoke(*inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        for source, value in zip(sources, inputs, strict=True):
+            interpreter.set_tensor(source, value[np.newaxis])
+        interpreter.invoke()
+        return [interpreter.get_tensor(tensor)[0] for tensor in tensors]
+
+    return invoke
 
 
 def open_interpreter(path: Path) -> Any:
     """LiteRT's interpreter of a file.
 
-    raises: RunnerError if it is not one float32 waveform in and one row of scores out
+    raises: RunnerError if it is not a float32 waveform in and a row of scores out, with a state
+        beside both or beside none
     """
     interpreter = interpreter_of(path, path.read_bytes())
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.float32:
+    sources, sinks = interpreter.get_input_details(), interpreter.get_output_details()
+    floats = all(tensor["dtype"] == np.float32 for tensor in (*sources, *sinks))
+    shapes = [[*tensor["shape"]] for tensor in (*sources[1:], *sinks[1:])]
+    if not floats or len(sources) != len(sinks) or shapes not in ([], shapes[:1] * 2):
         raise RunnerError(f"{path}: want one float32 waveform in and one row of scores out")
     return interpreter
 
@@ -76,13 +115,3 @@ def interpreter_of(path: Path, content: bytes) -> Any:
     except (ValueError, RuntimeError) as error:
         raise RunnerError(f"{path}: not a .tflite that can be run: {first_line(error)}") from error
     return interpreter
-
-
-def runs(
-    interpreter: Any, windows: WindowBatch, tensors: list[int]
-) -> Iterator[list[FeatureBatch]]:
-    source = interpreter.get_input_details()[0]["index"]
-    for window in windows:
-        interpreter.set_tensor(source, window[np.newaxis])
-        interpreter.invoke()
-        yield [interpreter.get_tensor(tensor) for tensor in tensors]

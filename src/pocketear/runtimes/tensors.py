@@ -1,25 +1,27 @@
 """tensors: what a model file computes on its way from waveform to scores, for parity."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from pocketear.base.arrays import FeatureBatch, TensorRunner, WindowBatch
-from pocketear.contracts.names import FRONT_END, LOGITS, NORMALISE
+from pocketear.base.arrays import FeatureBatch, TensorRunner, Waveform, WindowBatch
+from pocketear.contracts.names import FRONT_END, LOGITS, NEXT_STATE, NORMALISE
 from pocketear.frontend import numpy_fft
 from pocketear.frontend.layer import SCOPES
 from pocketear.runtimes import coreml, litert
 from pocketear.runtimes import keras as keras_runtime
+from pocketear.runtimes.chunks import State
 from pocketear.runtimes.runner import pick
 
 
 def open_tensor_runner(path: Path) -> TensorRunner:
     """What a .keras, .tflite or .mlpackage computes on its way from waveform to scores.
 
-    Of each window, by name: the front-end's scopes (see layer.FrontEnd.steps), or numpy_fft.STEPS
-    of a package that takes features; `normalise`, which is the network's input, and `logits`.
+    By name: the front-end's scopes (see layer.FrontEnd.steps), or numpy_fft.STEPS of a package that
+    takes features, and `normalise`, which is the network's input, of each chunk of each window;
+    `logits` of each window.
     Converters may fold the end of the front-end into the normalisation, so the graph's features are
     not asked for. What a file does not compute under its name is lacking in the result.
 
@@ -43,7 +45,8 @@ def keras_tensors(path: Path) -> TensorRunner:
     network = keras.Model(model.inputs, layers)
 
     def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
-        steps = front_end.steps(keras.ops.convert_to_tensor(windows)) | network(windows)
+        chunks = windows.reshape(-1, front_end.frontend.window_length)
+        steps = front_end.steps(keras.ops.convert_to_tensor(chunks)) | network(windows)
         return {name: np.asarray(step) for name, step in steps.items()}
 
     return run
@@ -57,7 +60,7 @@ def litert_tensors(path: Path) -> TensorRunner:
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
-    litert.open_interpreter(path)
+    asked = litert.open_interpreter(path)
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
     graph = model.subgraphs[0]
     computed = [tensor for op in graph.operators for tensor in op.outputs]
@@ -72,11 +75,17 @@ def litert_tensors(path: Path) -> TensorRunner:
         path, bytes(flatbuffer_utils.convert_object_to_bytearray(model))
     )
 
-    def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
-        rows = zip(*litert.runs(interpreter, windows, list(wanted.values())), strict=True)
-        return {name: np.stack(row) for name, row in zip(wanted, rows, strict=True)}
+    state = asked.get_output_details()[1:]
+    kept = [*(tensor["index"] for tensor in state), *wanted.values()]
+    invoke = litert.invoker(interpreter, kept)
 
-    return run
+    def step(chunk: Waveform, *states: State) -> tuple[dict[str, FeatureBatch], list[State]]:
+        found = invoke(chunk, *states)
+        return dict(zip(wanted, found[len(state) :], strict=True)), found[: len(state)]
+
+    shape = litert.state_shape(asked)
+    fresh = [] if shape is None else [np.zeros(shape, np.float32)]
+    return lambda windows: _by_chunk(step, windows, litert.sound_length(asked), fresh)
 
 
 def coreml_tensors(path: Path) -> TensorRunner:
@@ -84,13 +93,37 @@ def coreml_tensors(path: Path) -> TensorRunner:
     program = coreml.load_program(path)
     source, wanted = coreml.sound_input(program), _named(program.tensors)
 
+    def step(chunk: Waveform, *states: State) -> tuple[dict[str, FeatureBatch], list[State]]:
+        given = source.of(chunk, *states)
+        found = coreml.evaluate(program, given, tuple(wanted.values()))
+        following = [found[NEXT_STATE] for _ in states]
+        return {name: found[own] for name, own in wanted.items()}, following
+
     def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
-        keep = tuple(wanted.values())
-        rows = [coreml.evaluate(program, source.of(window), keep) for window in windows]
-        tensors = {name: np.stack([row[own] for row in rows]) for name, own in wanted.items()}
-        return tensors | (numpy_fft.steps(windows, source.frontend) if source.frontend else {})
+        fresh = [np.zeros(shape, np.float32) for shape in source.states]
+        tensors = _by_chunk(step, windows, source.length, fresh)
+        chunks = windows.reshape(-1, source.length)
+        return tensors | (numpy_fft.steps(chunks, source.frontend) if source.frontend else {})
 
     return run
+
+
+def _by_chunk(
+    step: Callable[..., tuple[dict[str, FeatureBatch], list[State]]],
+    windows: WindowBatch,
+    hop_length: int,
+    fresh: list[State],
+) -> dict[str, FeatureBatch]:
+    """Every window from the state `fresh`, chunk by chunk; of the logits the last chunk's."""
+    rows = []
+    for window in windows:
+        states = fresh
+        for chunk in window.reshape(-1, hop_length):
+            tensors, states = step(chunk, *states)
+            rows.append(tensors)
+    found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    chunks = windows.shape[1] // hop_length
+    return found | {name: found[name][chunks - 1 :: chunks] for name in found if name == LOGITS}
 
 
 def _named(tensors: Iterable[str]) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """export_coreml: the Keras model -> .mlpackage, waveform in and label probabilities out.
 
+It takes a chunk at a time, with a state (network.by_chunks): that is what a listener runs. Of the
+variant that ships there is one that takes a whole window besides, for SoundAnalysis.
+
 With export.ios_front_end `accelerate` each takes features instead, and the Swift package computes
 them; the input's name, which alone distinguishes them, is then coreml.FEATURES.
 
@@ -27,11 +30,19 @@ from pocketear.base.archive import read_folder
 from pocketear.base.errors import ExportError, RunnerError
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
-from pocketear.contracts.names import COREML_VARIANTS, FRONT_END, NORMALISE, ModelFiles
+from pocketear.contracts.names import (
+    COREML_VARIANTS,
+    FRONT_END,
+    NEXT_STATE,
+    NORMALISE,
+    STATE,
+    ModelFiles,
+)
 from pocketear.params import load_params
 from pocketear.runtimes import coreml
 from pocketear.runtimes.card import CARD, ModelCard, card_from, card_json
 from pocketear.runtimes.keras import load_keras
+from pocketear.training.network import by_chunks
 
 WAVEFORM, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
 _IN_FLOAT = (FRONT_END, NORMALISE)  # the layers that count in fp32
@@ -41,26 +52,27 @@ _ITEMS = {"model.mlmodel": "Specification", "weights": "Weights"}
 _DATE = "com.github.apple.coremltools.conversion_date"
 
 
-def network(model: Any) -> Any:
-    """The Keras model from its features on: (window, frame, coefficient) in, scores out."""
-    import keras
-
-    return keras.Model(model.get_layer(FRONT_END).output, model.output, name=model.name)
-
-
 def freeze(model: Any, name: str = WAVEFORM) -> Any:
-    """A Keras model -> a concrete function of one window of its input, its variables constants.
+    """A Keras model -> a concrete function without the batch axis, its variables constants.
 
-    name: of the function's input
+    model: one sound in and scores out, or with a state beside both
+    name: of the function's first input
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
-    spec = [tf.TensorSpec(model.input_shape[1:], tf.float32, name=name)]
-    call = tf.function(lambda window: model(window[None], training=False), input_signature=spec)
-    return convert_variables_to_constants_v2(call.get_concrete_function())
+    spec = [
+        tf.TensorSpec(source.shape[1:], tf.float32, name=called)
+        for called, source in zip((name, STATE), model.inputs, strict=False)
+    ]
+
+    def call(*given: Any) -> list[Any]:
+        scores, *state = tf.nest.flatten(model([one[None] for one in given], training=False))
+        return [scores, *(one[0] for one in state)]
+
+    return convert_variables_to_constants_v2(tf.function(call).get_concrete_function(*spec))
 
 
 def convert(frozen: Any, labels: tuple[str, ...], precision: str) -> Any:
@@ -73,18 +85,26 @@ def convert(frozen: Any, labels: tuple[str, ...], precision: str) -> Any:
         "fp32": ct.precision.FLOAT32,
         "fp16": ct.transform.FP16ComputePrecision(op_selector=network_only()),
     }
-    (source,) = frozen.inputs
+    inputs = [
+        ct.TensorType(source.op.name, tuple(source.shape), np.float32) for source in frozen.inputs
+    ]
+    scores = frozen.outputs[0].op.name
+    common = {"minimum_deployment_target": ct.target.iOS16, "skip_model_load": True}
     try:
+        program = ct.convert(
+            [frozen], source="tensorflow", convert_to="milinternal", inputs=inputs,
+            compute_precision=compute[precision], **common,
+        )  # fmt: skip
+        main = program.functions["main"]
+        for state in main.outputs[1:]:
+            state.name = NEXT_STATE
+        # in one step coremltools has types for a classifier's own outputs only, not for the state
+        main.set_output_types(None)
         return ct.convert(
-            [frozen],
-            source="tensorflow",
-            convert_to="mlprogram",
-            inputs=[ct.TensorType(source.op.name, tuple(source.shape), np.float32)],
-            classifier_config=ct.ClassifierConfig(list(labels), predicted_feature_name=LABEL),
-            compute_precision=compute[precision],
-            minimum_deployment_target=ct.target.iOS16,
-            skip_model_load=True,
-        )
+            program, source="milinternal", convert_to="mlprogram",
+            classifier_config=ct.ClassifierConfig(list(labels), LABEL, scores),
+            compute_precision=compute[precision], **common,
+        )  # fmt: skip
     except Exception as error:  # the converter has no class of its own
         reason = str(error).strip().splitlines()[0][:300]
         raise ExportError(f"Core ML cannot convert the model: {reason}") from error
@@ -154,6 +174,15 @@ def check_package(path: Path, window_length: int) -> None:
         raise ExportError(f"{path.name}: silence or full scale gives scores that are not numbers")
 
 
+def variants(frozen: Any, card: ModelCard) -> dict[str, dict[str, bytes]]:
+    """A frozen function -> variant -> the files of its package."""
+    models = {precision: convert(frozen, card.labels, precision) for precision in _PRECISIONS}
+    models["int8"] = quantise(models["fp16"])
+    return {
+        name: package_files(model, replace(card, variant=name)) for name, model in models.items()
+    }
+
+
 def main(keras: Path, card: Path, out: Path) -> None:
     """Write NAME_fp32, NAME_fp16 and NAME_int8.mlpackage, with the card's contents inside."""
     model_card = card_from(card.read_text(encoding="utf-8"))
@@ -161,17 +190,20 @@ def main(keras: Path, card: Path, out: Path) -> None:
     model_card = replace(model_card, made_from=made_from)
     files = ModelFiles(keras.parent, model_card.name)
     whole = load_keras(files.keras)
-    in_model = load_params().export.ios_front_end == "in_model"
-    frozen = freeze(whole) if in_model else freeze(network(whole), coreml.FEATURES)
-    models = {precision: convert(frozen, model_card.labels, precision) for precision in _PRECISIONS}
-    models["int8"] = quantise(models["fp16"])
+    export = load_params().export
+    in_model = export.ios_front_end == "in_model"
+    chunked = by_chunks(whole, takes_features=not in_model)
+    content = variants(freeze(chunked, WAVEFORM if in_model else coreml.FEATURES), model_card)
+    found = {files.coreml(variant): content[variant] for variant in COREML_VARIANTS}
+    if in_model:  # SoundAnalysis has waveforms only
+        of_windows = variants(freeze(whole), model_card)
+        found[files.coreml_window(export.ios)] = of_windows[export.ios]
     with replacing(out) as fresh:
-        for variant in COREML_VARIANTS:
-            content = package_files(models[variant], replace(model_card, variant=variant))
-            path = fresh / files.coreml(variant).name
-            write_package(content, path)
+        for name, package in found.items():
+            path = fresh / name.name
+            write_package(package, path)
             check_package(path, model_card.window_length)
-            print(f"export_coreml: {path.name}: {sum(map(len, content.values()))} bytes")
+            print(f"export_coreml: {path.name}: {sum(map(len, package.values()))} bytes")
 
 
 def _counts_in_float(name: str) -> bool:
@@ -179,7 +211,8 @@ def _counts_in_float(name: str) -> bool:
 
 
 def _describe(description: Any, card: ModelCard) -> None:
-    seconds = card.window_length / card.sample_rate
+    chunked = any(source.name == STATE for source in description.input)
+    seconds = (card.hop_length if chunked else card.window_length) / card.sample_rate
     metadata = description.metadata
     metadata.shortDescription = f"Sound classifier: {', '.join(card.labels)}"
     metadata.versionString, metadata.license = card.version, card.licence
@@ -193,6 +226,8 @@ def _describe(description: Any, card: ModelCard) -> None:
         coreml.FEATURES: f"What the front-end of {CARD} makes of {sound}: (frame, coefficient)",
         LABEL: "The most probable label",
         PROBABILITIES: "The probability of each label",
+        STATE: "state_out of the chunk before; zeros where the stream begins, or was interrupted",
+        NEXT_STATE: "state_in of the next chunk",
     }
     for feature in (*description.input, *description.output):
         feature.shortDescription = texts[feature.name]

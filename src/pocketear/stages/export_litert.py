@@ -1,5 +1,8 @@
 """export_litert: the Keras model -> .tflite, waveform in and scores out, fp32 and int8.
 
+They take a chunk at a time, with a state (network.by_chunks): that is what a listener runs. Of the
+variant that ships there is one that takes a whole window besides, which other runtimes can open.
+
 The concrete function is frozen first, else LiteRT reads variables that were never written. Only
 builtin ops may ship. int8 quantises the network and leaves the front-end in float: in eight bits a
 power spectrum loses its quiet half.
@@ -21,16 +24,11 @@ from pocketear.base.errors import ExportError
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import code_hash
 from pocketear.contracts.names import (
-    FRONT_END,
     LITERT_VARIANTS,
-    LOGITS,
     NEXT_STATE,
-    NORMALISE,
     SCORES,
     STATE,
-    STATISTICS,
     WAVEFORM,
-    WINDOW,
     ModelFiles,
 )
 from pocketear.data.clips import read_labels
@@ -40,23 +38,24 @@ from pocketear.data.windows import cut_windows
 from pocketear.listening import thresholds
 from pocketear.params import Params, load_params
 from pocketear.runtimes.card import ListenerSettings as Settings
-from pocketear.runtimes.card import card_for, card_json, settings_json, write_card
+from pocketear.runtimes.card import ModelCard, card_for, card_json, settings_json, write_card
+from pocketear.runtimes.chunks import State
 from pocketear.runtimes.keras import load_keras
-from pocketear.runtimes.litert import litert_runner
+from pocketear.runtimes.litert import interpreter_of, litert_runner, state_shape
+from pocketear.training.network import by_chunks
 
 SIGNATURE = "serving_default"
 _CALIBRATION_WINDOWS = 100
 _NARROW = 5  # percentile of the training clips
-# What has one of these in its name stays in float: the input, the front-end, which int8 ruins, and
+# The layers that count in eight bits, by name. The front-end does not, which eight bits ruin; nor
 # what comes behind the convolutions, which costs nothing and where steps of 1/256 would.
-_FLOAT = (WAVEFORM, FRONT_END, NORMALISE, STATISTICS, WINDOW, LOGITS, SCORES, STATE)
-_QUANTISED = f"^(?!.*({'|'.join(_FLOAT)})).*"
+_QUANTISED = r".*(conv|pool)_\d+.*"
 
 
 def convert(model: Any) -> bytes:
     """A Keras model -> fp32 .tflite of batch 1, its inputs and outputs in order and by name.
 
-    model: waveform in, scores out, or one that network.streaming gives
+    model: waveform in, scores out; or with a state beside both
     raises: ExportError naming any op that is not a LiteRT builtin
     """
     import tensorflow as tf
@@ -111,13 +110,16 @@ def _named(graph: Any, entries: Any, names: tuple[str, ...]) -> list[int]:
     return [found[name] for name in names if name in found]
 
 
-def quantise(fp32: bytes, windows: WindowBatch) -> bytes:
+def quantise(fp32: bytes, sounds: WindowBatch) -> bytes:
     """fp32 .tflite -> full-integer network behind a float front-end, float in and out.
 
-    windows: real training windows, whose activations give the int8 ranges
+    sounds: real training sounds as long as its input, whose least and largest activations are the
+        ends of the int8 ranges. So a file for chunks and one for windows have the same ranges; the
+        quantiser's own default, a moving average, depends on how the sounds are cut
     """
-    from ai_edge_quantizer import quantizer
+    from ai_edge_quantizer import calibrator, quantizer, recipe_manager
     from ai_edge_quantizer.qtyping import TFLOperationName
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
     tool = quantizer.Quantizer(bytearray(fp32))
     tool.add_static_config(
@@ -126,13 +128,21 @@ def quantise(fp32: bytes, windows: WindowBatch) -> bytes:
         activation_num_bits=8,
         weight_num_bits=8,
     )
-    batches = [{WAVEFORM: window[np.newaxis]} for window in windows]
+    batches = [{**_fresh_state(fp32), WAVEFORM: sound[np.newaxis]} for sound in sounds]
+    recipes = recipe_manager.RecipeManager()
+    recipes.load_quantization_recipe(tool.get_quantization_recipe())
+    ranges = calibrator.Calibrator(fp32, num_threads=1, qsv_update_func=min_max_update)
     with contextlib.redirect_stderr(io.StringIO()):  # its bars, many a second in a log
-        ranges = tool.calibrate({SIGNATURE: batches}, num_threads=1)
-        result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+        ranges.calibrate({SIGNATURE: batches}, recipes)
+        result = tool.quantize(ranges.get_model_qsvs(), enable_progress_bar=False, enable_progress_report=False)
     if result.quantized_model is None:
         raise ExportError("int8: the quantiser made no model; set export.android to fp32")
     return named(bytes(result.quantized_model))
+
+
+def _fresh_state(tflite: bytes) -> dict[str, State]:
+    shape = state_shape(interpreter_of(Path("model"), tflite))
+    return {} if shape is None else {STATE: np.zeros((1, *shape), np.float32)}
 
 
 def calibration_windows(store: Store, window_length: int, seed: int) -> WindowBatch:
@@ -154,15 +164,21 @@ def validation_stream(
     lengths = store.index["samples"].iloc[rows].tolist()
     order, sounds = thresholds.joined_clips(lengths, truth, rate, params.seed)
     clips = (store.waveform(rows[place]) for place in order)
-    scores, samples = thresholds.score_stream(run, clips, window, params.listener.hop_length)
-    return thresholds.Stream(scores, sounds, labels, rate, window, samples / rate)
+    settings = thresholds.settings_for(params.listener, labels)
+    scored = thresholds.score_stream(run, clips, window, settings, labels)
+    return thresholds.Stream(
+        scored.scores, scored.peaks, sounds, labels, rate, window, scored.samples / rate
+    )
 
 
 def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: Params) -> Settings:
     """The listener's settings with thresholds that keep the stated rate on validation."""
     stream = validation_stream(litert_runner(fp32), store, labels, params)
     settings = thresholds.settings_for(params.listener, labels)
-    return thresholds.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
+    chosen = thresholds.choose_thresholds(
+        stream, settings, params.listener.false_alarms_per_hour
+    )
+    return thresholds.choose_quiet_peak(stream, chosen, params.listener.quiet_margin_db)
 
 
 def narrowest_band(store: Store, params: Params) -> float:
@@ -189,12 +205,19 @@ def made_from(files: ModelFiles, features: Path) -> dict[str, str]:
     }
 
 
+def variant(fp32: bytes, name: str, sounds: WindowBatch, card: ModelCard) -> bytes:
+    """One of LITERT_VARIANTS of an fp32 .tflite, with its card inside. sounds: see `quantise`"""
+    content = quantise(fp32, sounds) if name == "int8" else fp32
+    return write_card(content, replace(card, variant=name))
+
+
 def main(keras: Path, features: Path, out: Path) -> None:
-    """Write NAME_fp32.tflite and NAME_int8.tflite with their cards inside, and card.json."""
+    """Write NAME_fp32.tflite, NAME_int8.tflite, NAME_…_window.tflite and card.json."""
     params, store = load_params(), open_store(features)
     files = ModelFiles(keras.parent, params.package.name)
     labels = read_labels(files.labels)
-    fp32 = convert(load_keras(files.keras))
+    whole = load_keras(files.keras)
+    fp32 = convert(by_chunks(whole))
     windows = calibration_windows(store, params.frontend.window_length, params.seed)
     with replacing(out) as fresh:
         fresh.mkdir()
@@ -205,11 +228,13 @@ def main(keras: Path, features: Path, out: Path) -> None:
         card = card_for(params, labels, listener, "fp32", made_from(files, features))
         card = replace(card, bandwidth=narrowest_band(store, params))
         (fresh / files.card.name).write_text(card_json(card), encoding="utf-8")
-        variants = {"fp32": fp32, "int8": quantise(fp32, windows)}
-        for variant in LITERT_VARIANTS:
-            path = fresh / files.litert(variant).name
-            path.write_bytes(write_card(variants[variant], replace(card, variant=variant)))
-            print(f"export_litert: {path.name}: {path.stat().st_size} bytes")
+        chunks = windows.reshape(-1, params.listener.hop_length)
+        content = {files.litert(v): variant(fp32, v, chunks, card) for v in LITERT_VARIANTS}
+        ships = params.export.android
+        content[files.litert_window(ships)] = variant(convert(whole), ships, windows, card)
+        for path, tflite in content.items():
+            (fresh / path.name).write_bytes(tflite)
+            print(f"export_litert: {path.name}: {len(tflite)} bytes")
     print(f"export_litert: thresholds {listener['thresholds']}")
 
 

@@ -1,4 +1,4 @@
-"""latency: every exported .tflite -> what one window costs on each phone class.
+"""latency: every .tflite variant -> what a second of listening costs on each phone class.
 
 Who measures is params.latency.providers. One that cannot measure here, or that a file defeats, is
 listed under `absent` with its reason, and the gate refuses what was not measured. Instructions are
@@ -20,7 +20,7 @@ from pocketear.contracts.latency import (
     TimedLimit,
     Timings,
 )
-from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.names import LITERT_VARIANTS, ModelFiles
 from pocketear.contracts.report_file import write
 from pocketear.params import GateParams, Params, load_params
 from pocketear.phone import devices
@@ -37,7 +37,7 @@ NOT_ASKED = "it is not in latency.providers"
 
 
 def hop_seconds(params: Params) -> float:
-    """From one window of the listener to the next."""
+    """From one inference of the listener to the next."""
     return params.listener.hop_length / params.frontend.sample_rate
 
 
@@ -135,10 +135,11 @@ def measure(models: Path, params: Params) -> tuple[LatencyReport, Timings]:
 
     raises: PhoneError if the file that ships is not in `models`
     """
-    shipped = ModelFiles(models.parent, params.package.name).litert(params.export.android)
+    files = ModelFiles(models.parent, params.package.name)
+    shipped = files.litert(params.export.android)
     if not shipped.is_file():
         raise PhoneError(f"{shipped}: not found; `dvc repro` makes it")
-    costs = counted(sorted(models.glob("*.tflite")), params)
+    costs = counted([files.litert(variant) for variant in LITERT_VARIANTS], params)
     times = timed(shipped, params)
     uncounted = {model: why for model, why in costs.items() if isinstance(why, str)}
     report = LatencyReport(
@@ -179,11 +180,11 @@ def summary(report: LatencyReport, timings: Timings) -> list[str]:
     """One line a phone class and a stopwatch, for the log."""
     lines = []
     for name, one in report.cost.arm64.items():
-        whole, listening = one.instructions_per_second, one.instructions_per_listening_second
+        whole, quiet = one.instructions_per_second, one.instructions_per_quiet_second
         front_end = one.front_end_instructions_per_second / whole
         lines.append(
-            f"{report.shipped} on {name}: {whole / 1e6:.2f} million instructions a second of audio "
-            f"({listening / 1e6:.2f} of listening, in overlapping windows), "
+            f"{report.shipped} on {name}: {whole / 1e6:.2f} million instructions a second of "
+            f"listening ({quiet / 1e6:.2f} where it is quiet), "
             f"front-end {100 * front_end:.0f} %; estimated {one.estimate_ms_per_second:.2g} ms "
             f"({one.estimate_low:.2g} to {one.estimate_high:.2g})"
         )
@@ -194,7 +195,7 @@ def summary(report: LatencyReport, timings: Timings) -> list[str]:
 
 
 def main(models: Path, out: Path) -> None:
-    """Measure every .tflite of `models`."""
+    """Measure every variant in `models`."""
     report, timings = measure(models, load_params())
     write(report, out)
     write(timings, TIMINGS)

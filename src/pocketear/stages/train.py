@@ -57,9 +57,8 @@ def main(features: Path, out: Path, report: Path) -> None:
     val = side_of(store, sides, "val", labels)
     with strategy.scope():
         whole = build(
-            params.frontend, params.model, labels, store.normalisation, params.listener.hop_length,
-            synchronized=strategy.num_replicas_in_sync > 1,
-        )  # fmt: skip
+            params.frontend, params.model, labels, store.normalisation, params.listener.hop_length
+        )
     print_line = print_epoch(params.train.epochs)
     if not is_chief(strategy):
         fit(whole, train, val, params.train, print_line)

@@ -40,6 +40,13 @@ def open_strategy(name: str) -> Any:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
+def devices() -> int:
+    """How many devices share a batch, of the strategy in whose scope this is called."""
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
 def is_chief(strategy: Any) -> bool:
     """Whether this process is the one that writes and reports."""
     resolver = strategy.cluster_resolver

@@ -5,7 +5,7 @@ it at export) and ReLU, so that eight bits are enough for every activation.
 
 A window is a whole number of chunks, each as long as the listener's hop, and the convolutions see
 each chunk alone. What a chunk leaves are statistics of its channels; only these are pooled over the
-window. So a listener computes each chunk once, and `streaming` is the same function as the window
+window. So a listener computes each chunk once, and `by_chunks` is the same function as the window
 (docs/decisions/0017-listening.md).
 """
 
@@ -34,6 +34,7 @@ from pocketear.contracts.names import (
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.frontend.layer import FrontEnd, n_frames
 from pocketear.params import FrontEndParams, ModelParams
+from pocketear.training.distribution import devices
 
 _SIMD = 8  # channels are a multiple of what phones compute at once
 _MEMORY = 0.9  # of normalisation's averages, an update: 0.99 has not settled after a short training
@@ -79,13 +80,12 @@ def build(
     labels: tuple[str, ...],
     normalisation: Normalisation,
     hop_length: int,
-    *,
-    synchronized: bool = False,
 ) -> keras.Model:
     """The whole model: `waveform` (window, sample) -> `scores` (window, label), rows sum to 1.
 
+    In the scope of a strategy of several devices, batch normalisation is by the whole batch.
+
     hop_length: samples of a chunk; divides frontend.window_length
-    synchronized: batch normalisation is by the whole batch where several devices share one
     raises: ParamsError if the architecture is not made for the front-end's features, or a chunk
         has too few frames for it
     """
@@ -108,7 +108,7 @@ def build(
         if isinstance(row, Pool):
             x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
         else:
-            x = _convolve(x, row, model.width, number, synchronized)
+            x = _convolve(x, row, model.width, number)
     x = _statistics(x)  # (window and chunk, statistic)
     x = keras.ops.reshape(x, (-1, chunks, x.shape[-1]))
     x = keras.layers.Identity(name=WINDOW)(x)  # (window, chunk, statistic)
@@ -119,26 +119,33 @@ def build(
     return keras.Model(waveform, scores, name=model.architecture)
 
 
-def streaming(model: keras.Model) -> keras.Model:
+def by_chunks(model: keras.Model, *, takes_features: bool = False) -> keras.Model:
     """The model as a listener runs it: one chunk, and the statistics of those before it.
 
-    (`waveform` (1, hop), `state` (1, chunks - 1, statistic)) -> (`scores` (1, label), `next_state`)
-    The scores are those of the window that ends with the chunk, if `state` was carried over from
-    the chunks before it in the window; at the beginning it is zeros.
+    (`waveform` (1, hop), `state_in` (1, chunks - 1, statistic)) -> (`scores` (1, label), `state_out`)
+    The scores are those of the window that ends with the chunk, if `state_in` was carried over from
+    the chunks before it in the window; at the beginning it is zeros. A window of one chunk has no
+    state.
+
+    takes_features: the first input is what the front-end makes, (1, frame, coefficient)
     """
-    hop = model.get_layer(FRONT_END).frontend.window_length
+    front_end = model.get_layer(FRONT_END)
+    source = front_end.output if takes_features else front_end.input
     chunks, width = model.get_layer(WINDOW).output.shape[1:]
-    chunk = keras.Input((hop,), batch_size=1, name=WAVEFORM)
+    chunk = keras.Input(source.shape[1:], batch_size=1, name=WAVEFORM)
     state = keras.Input((chunks - 1, width), batch_size=1, name=STATE)
 
     def part(name: str, source: Any, last: str) -> keras.Model:
         return keras.Model(source, model.get_layer(last).output, name=name)
 
-    features = part("features", model.get_layer(FRONT_END).input, NORMALISE)(chunk)
+    features = part("features", source, NORMALISE)(chunk)
     image = keras.ops.expand_dims(features, -1)
-    statistics = part("network", model.get_layer(_IMAGE).output, STATISTICS)(image)
-    seen = keras.ops.concatenate([state, statistics[:, None]], axis=1)
-    scores = part("head", model.get_layer(WINDOW).output, SCORES)(seen)
+    statistics = part("network", model.get_layer(_IMAGE).output, STATISTICS)(image)[:, None]
+    head = part("head", model.get_layer(WINDOW).output, SCORES)
+    if chunks == 1:
+        return keras.Model(chunk, head(statistics), name=model.name)
+    seen = keras.ops.concatenate([state, statistics], axis=1)
+    scores = head(seen)
     next_state = keras.layers.Identity(name=NEXT_STATE)(seen[:, 1:])
     return keras.Model([chunk, state], [scores, next_state], name=model.name)
 
@@ -203,13 +210,13 @@ def _over_chunks(x: Any) -> Any:
     return keras.layers.Concatenate(name="window_statistics")([mean, peak])
 
 
-def _convolve(x: Any, row: Convolution, width: float, number: int, synchronized: bool) -> Any:
+def _convolve(x: Any, row: Convolution, width: float, number: int) -> Any:
     channels = max(_SIMD, round(row.channels * width / _SIMD) * _SIMD)
     x = keras.layers.Conv2D(
         channels, row.kernel, row.stride, "same", use_bias=False,
         kernel_initializer="he_normal", name=f"conv_{number}",
     )(x)  # fmt: skip
     x = keras.layers.BatchNormalization(
-        momentum=_MEMORY, synchronized=synchronized, name=f"norm_{number}"
+        momentum=_MEMORY, synchronized=devices() > 1, name=f"norm_{number}"
     )(x)
     return keras.layers.ReLU(name=f"relu_{number}")(x)

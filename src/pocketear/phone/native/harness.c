@@ -1,10 +1,11 @@
-/* harness: one .tflite, single-threaded, on LiteRT's C API: windows in, outputs, counts and times out.
+/* harness: one .tflite, single-threaded, on LiteRT's C API: sounds in, outputs, counts and times out.
  *
  *   harness MODEL INPUT OUTPUT WARM_UP PACE_MICROSECONDS PROFILE
  *
- * INPUT   raw float32 windows, one after the other; each is run once, in a region that the counting
- *         plugin sees between two marks
- * OUTPUT  the raw output of each window
+ * INPUT   raw float32 sounds (windows or chunks), one after the other; each is run once, in a region
+ *         that the counting plugin sees between two marks. A state, where there is one, is zeros
+ * OUTPUT  the raw scores of each; a last region is a look at as many zeros, which is what a listener
+ *         does of a quiet chunk instead of running it
  * WARM_UP runs of the first window before anything is marked (the very first is the cold one)
  * PACE    0: back to back; else one window every so many microseconds, sleeping in between
  * PROFILE 1: LiteRT's profiler reads a clock at each op's end, which the plugin sees too; the names
@@ -46,6 +47,10 @@ int LiteRtCreateOpaqueOptions(const char *name, void *payload, void (*release)(v
 int LiteRtAddOpaqueOptions(Handle options, Handle opaque);
 int LiteRtCreateCompiledModel(Handle environment, Handle model, Handle options, Handle *compiled);
 int LiteRtGetModelSignature(Handle model, size_t index, Handle *signature);
+int LiteRtGetNumSignatureInputs(Handle signature, size_t *count);
+int LiteRtGetNumSignatureOutputs(Handle signature, size_t *count);
+int LiteRtGetSignatureInputName(Handle signature, size_t index, const char **name);
+int LiteRtGetSignatureOutputName(Handle signature, size_t index, const char **name);
 int LiteRtGetSignatureInputTensorByIndex(Handle signature, size_t index, Handle *tensor);
 int LiteRtGetSignatureOutputTensorByIndex(Handle signature, size_t index, Handle *tensor);
 int LiteRtGetRankedTensorType(Handle tensor, TensorType *type);
@@ -175,6 +180,50 @@ static Handle tensor_buffer(Handle environment, Handle tensor, Handle requiremen
   return buffer;
 }
 
+enum { MOST_TENSORS = 2 }; /* the sound or its scores, and a state */
+typedef int Count(Handle, size_t *);
+typedef int Name(Handle, size_t, const char **);
+
+/* How many inputs or outputs, and in `which` the one called `wanted`; the first, if none is. */
+static size_t tensors(Handle signature, Count *count, Name *name, const char *wanted, size_t *which) {
+  size_t found;
+  CHECK(count(signature, &found));
+  if (found > MOST_TENSORS) check(-1, "too many inputs or outputs(");
+  *which = 0;
+  for (size_t i = 0; i < found; i++) {
+    const char *own;
+    CHECK(name(signature, i, &own));
+    if (strcmp(own, wanted) == 0) *which = i;
+  }
+  return found;
+}
+
+static void fill_zero(Handle buffer) {
+  size_t bytes;
+  void *address;
+  CHECK(LiteRtGetTensorBufferPackedSize(buffer, &bytes));
+  CHECK(LiteRtLockTensorBuffer(buffer, &address, LOCK_WRITE));
+  memset(address, 0, bytes);
+  CHECK(LiteRtUnlockTensorBuffer(buffer));
+}
+
+/* The listener's look at a chunk: whether no sample is beyond the peak. */
+static int is_quiet(const float *samples, size_t count, float peak) {
+  for (size_t i = 0; i < count; i++)
+    if (!(__builtin_fabsf(samples[i]) <= peak)) return 0;
+  return 1;
+}
+
+static void look_at_silence(size_t count) {
+  float *samples = calloc(count, sizeof *samples);
+  volatile float peak = 1e-4f;
+  mark(BEGIN);
+  volatile int quiet = is_quiet(samples, count, peak);
+  mark(END);
+  (void)quiet;
+  free(samples);
+}
+
 static void print_ops(Handle profiler) {
   int count;
   CHECK(LiteRtStopProfiler(profiler));
@@ -209,12 +258,24 @@ int main(int argc, char **argv) {
   }
   CHECK(LiteRtCreateCompiledModel(environment, model, options, &compiled));
   CHECK(LiteRtGetModelSignature(model, 0, &signature));
-  CHECK(LiteRtGetSignatureInputTensorByIndex(signature, 0, &tensor));
-  CHECK(LiteRtGetCompiledModelInputBufferRequirements(compiled, 0, 0, &requirements));
-  Handle input = tensor_buffer(environment, tensor, requirements);
-  CHECK(LiteRtGetSignatureOutputTensorByIndex(signature, 0, &tensor));
-  CHECK(LiteRtGetCompiledModelOutputBufferRequirements(compiled, 0, 0, &requirements));
-  Handle output = tensor_buffer(environment, tensor, requirements);
+  Handle sources[MOST_TENSORS], sinks[MOST_TENSORS];
+  size_t sound, scores;
+  size_t inputs = tensors(
+      signature, LiteRtGetNumSignatureInputs, LiteRtGetSignatureInputName, "waveform", &sound);
+  size_t outputs = tensors(
+      signature, LiteRtGetNumSignatureOutputs, LiteRtGetSignatureOutputName, "scores", &scores);
+  for (size_t i = 0; i < inputs; i++) {
+    CHECK(LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor));
+    CHECK(LiteRtGetCompiledModelInputBufferRequirements(compiled, 0, i, &requirements));
+    sources[i] = tensor_buffer(environment, tensor, requirements);
+    fill_zero(sources[i]);
+  }
+  for (size_t i = 0; i < outputs; i++) {
+    CHECK(LiteRtGetSignatureOutputTensorByIndex(signature, i, &tensor));
+    CHECK(LiteRtGetCompiledModelOutputBufferRequirements(compiled, 0, i, &requirements));
+    sinks[i] = tensor_buffer(environment, tensor, requirements);
+  }
+  Handle input = sources[sound], output = sinks[scores];
   printf("load_us %.0f\n", now_us() - started);
 
   size_t input_bytes, output_bytes;
@@ -240,7 +301,7 @@ int main(int argc, char **argv) {
     if (pace_us > 0) sleep_until(started += pace_us);
     double begun = now_us();
     if (run >= 0) mark(BEGIN);
-    int status = LiteRtRunCompiledModel(compiled, 0, 1, &input, 1, &output);
+    int status = LiteRtRunCompiledModel(compiled, 0, inputs, sources, outputs, sinks);
     if (run >= 0) mark(END);
     double took = now_us() - begun;
     check(status, "LiteRtRunCompiledModel");
@@ -250,6 +311,7 @@ int main(int argc, char **argv) {
     fwrite(address, 1, output_bytes, results);
     CHECK(LiteRtUnlockTensorBuffer(output));
   }
+  look_at_silence(input_bytes / sizeof(float));
   if (profile) print_ops(profiler);
   printf("output_bytes %zu\n", output_bytes);
 #ifdef TRACED
