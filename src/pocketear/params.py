@@ -249,13 +249,9 @@ class LatencyParams(Section):
 
 
 class BudgetParams(Section):
-    """What a second of listening may cost on a phone class.
-
-    max_quiet_instructions: of a second too quiet for the model to be run
-    """
+    """What a second of listening may cost on a phone class."""
 
     max_instructions: PositiveInt
-    max_quiet_instructions: PositiveInt
     max_ms: PositiveFloat
     max_peak_bytes: PositiveInt
 
@@ -347,6 +343,7 @@ _NAMED, _NAME = 20, 80  # wrong fields in a message, characters of a name
 _REMOVED = {
     "evaluate.hop_length": "delete it: clips are scored at listener.hop_length",
     "evaluate.bootstrap": "delete it: intervals are computed, not drawn",
+    "max_listening_instructions": "delete it: max_instructions is of a second of listening",
 }
 
 
@@ -382,8 +379,9 @@ def load_yaml(path: Path, kind: type[Content]) -> Content:
 def _problem(error: object) -> str:
     details = dict(error)  # type: ignore[call-overload]
     field = ".".join(str(part)[:_NAME] for part in details["loc"]) or "the file"
-    if field in _REMOVED:
-        return f"{field} is no longer a parameter; {_REMOVED[field]}"
+    removed = _REMOVED.get(field) or _REMOVED.get(field.rpartition(".")[2])
+    if removed:
+        return f"{field} is no longer a parameter; {removed}"
     if details["type"] == "extra_forbidden":
         return f"{field} is not a known parameter (a typo?)"
     if details["type"] == "missing":

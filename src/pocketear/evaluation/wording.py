@@ -31,9 +31,8 @@ _GATES = {
     "audit.separation": "labels separated by how they were recorded",
     "file_bytes": "size of the .tflite",
     "host.ratio": "time of listening on this machine, as a share of YAMNet's",
-    "instructions_per_second": "instructions a second of audio, windows end to end",
-    "instructions_per_listening_second": "instructions a second of listening",
-    "estimate_ms_per_second": "time a second of audio, estimated",
+    "instructions_per_second": "instructions a second of listening",
+    "estimate_ms_per_second": "time a second of listening, estimated",
     "ms_per_listening_second": "time a second of listening, measured",
     "peak_bytes": "memory",
 }

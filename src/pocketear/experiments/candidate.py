@@ -27,6 +27,7 @@ _HEADLINES = ("accuracy", "macro_f1", "recall_min", "calibration_error")
 _COSTS = (
     "instructions_per_second",
     "front_end_instructions_per_second",
+    "instructions_per_quiet_second",
     "estimate_ms_per_second",
     "peak_bytes",
 )

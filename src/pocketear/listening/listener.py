@@ -226,9 +226,7 @@ def listen(
     yield from listener.finish()
 
 
-def window_scores(
-    run: Run, window: Waveform, settings: ListenerSettings, labels: int
-) -> Waveform:
+def window_scores(run: Run, window: Waveform, settings: ListenerSettings, labels: int) -> Waveform:
     """The scores (label,) of one window of a stream: zeros if it is quiet."""
     if is_quiet(window, settings.quiet_peak):
         return np.zeros(labels, np.float32)

@@ -46,9 +46,9 @@ def refuse_without_phone() -> None:
 def phone_cost(
     model: Path, hop_seconds: float, tools: Tools | None = None
 ) -> dict[str, float | str]:
-    """Milliseconds of one window on the connected phone, and how far its outputs are from here.
+    """Milliseconds of one inference on the connected phone, and how far its outputs are from here.
 
-    hop_seconds: pause of the paced run; phones lower their clock between two windows
+    hop_seconds: pause of the paced run; phones lower their clock between two inferences
     raises: PhoneError if no phone is connected, or the harness fails on it
     """
     refuse_without_phone()
@@ -115,7 +115,7 @@ def refuse_without_mac() -> None:
 
 
 def core_ml_cost(package: Path, repeats: int) -> dict[str, float | str]:
-    """Milliseconds of one window by compute units, and where the operations would run.
+    """Milliseconds of one inference by compute units, and where the operations would run.
 
     Of what is in the package: where it takes features, the front-end in Swift comes on top.
     raises: PhoneError anywhere but on macOS, or if Core ML refuses the package
@@ -136,13 +136,13 @@ def core_ml_cost(package: Path, repeats: int) -> dict[str, float | str]:
 
 
 def _times(model: Any, repeats: int) -> dict[str, float]:
-    source = model.get_spec().description.input[0]
-    shape = tuple(source.type.multiArrayType.shape)  # of a waveform, or of features
-    window = {source.name: np.full(shape, 0.01, np.float32)}
+    inputs = model.get_spec().description.input  # a waveform or features, and a state
+    shapes = {source.name: tuple(source.type.multiArrayType.shape) for source in inputs}
+    given = {name: np.full(shape, 0.01, np.float32) for name, shape in shapes.items()}
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        model.predict(window)
+        model.predict(given)
         seconds.append(time.perf_counter() - started)
     return {"cold_ms": seconds[0] * 1e3, "warm_ms_median": statistics.median(seconds[1:]) * 1e3}
 

@@ -77,8 +77,11 @@ def _refuse_foreign_ops(path: Path, model: Any) -> None:
 
 def _length(path: Path, main: Any) -> int:
     if not len(main.inputs) == len(main.outputs) <= _MOST_INPUTS:
-        raise PhoneError(f"{path}: {len(main.inputs)} inputs; want one waveform, or a state besides")
-    return [_size(path, main.tensors[index]) for index in main.inputs][0]
+        raise PhoneError(
+            f"{path}: {len(main.inputs)} inputs; want one waveform, or a state besides"
+        )
+    sound, *_ = [_size(path, main.tensors[index]) for index in main.inputs]
+    return sound
 
 
 def _size(path: Path, tensor: Any) -> int:

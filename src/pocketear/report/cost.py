@@ -20,13 +20,13 @@ _PROVIDERS = {
 class ClassRow:
     """The file that ships on one phone class.
 
-    instructions, listening: of a second of audio, in windows end to end, and in windows that
-    overlap as the listener's do; front_end: its share of the former, [0, 1]
+    instructions: of a second of listening; quiet: of one in which the model is not run
+    front_end: its share of the former, [0, 1]
     """
 
     name: str
     instructions: str
-    listening: str
+    quiet: str
     front_end: float
     milliseconds: str
     interval: str
@@ -61,7 +61,7 @@ def class_rows(cost: ModelCost) -> list[ClassRow]:
         ClassRow(
             name=name,
             instructions=_millions(one.instructions_per_second),
-            listening=_millions(one.instructions_per_listening_second),
+            quiet=_millions(one.instructions_per_quiet_second),
             front_end=one.front_end_instructions_per_second / max(1, one.instructions_per_second),
             milliseconds=f"{one.estimate_ms_per_second:.2g} ms",
             interval=f"{one.estimate_low:.2g} to {one.estimate_high:.2g}",
@@ -116,8 +116,8 @@ def tile(cost: ModelCost) -> tuple[str, str, str] | None:
         return None
     first = class_rows(cost)[0]
     about = f"estimated {first.milliseconds} ({first.interval})"
-    note = f"instructions; {first.listening} in overlapping windows; {about}"
-    return f"one second of audio on {first.name}", first.instructions, note
+    note = f"instructions; {first.quiet} where it is quiet; {about}"
+    return f"one second of listening on {first.name}", first.instructions, note
 
 
 def _millions(count: float) -> str:

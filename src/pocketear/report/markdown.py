@@ -97,12 +97,12 @@ def _cost(found: Findings, before: Findings | None) -> Iterator[str]:
             rows.append([f"{row.name}, main", *_figures(main[row.name])])
     if rows:
         yield ""
-        instructions = ["instructions a second of audio", "of listening"]
+        instructions = ["instructions a second of listening", "where it is quiet"]
         yield markdown_table(["phone class", *instructions, "estimate", "ms", "memory"], rows)
 
 
 def _figures(row: ClassRow) -> list[str]:
-    return [row.instructions, row.listening, row.milliseconds, row.interval, row.memory]
+    return [row.instructions, row.quiet, row.milliseconds, row.interval, row.memory]
 
 
 def _plots(found: Findings) -> Iterator[str]:

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from pocketear.base.arrays import Runner, Scores, Waveform, WindowBatch
 from pocketear.base.errors import RunnerError, first_line
+from pocketear.contracts.names import NEXT_STATE, STATE
 from pocketear.frontend import numpy_fft
 from pocketear.params import FrontEndParams
-from pocketear.contracts.names import NEXT_STATE, STATE
 from pocketear.runtimes.card import CARD, card_from
 from pocketear.runtimes.chunks import ByChunks, State
 from pocketear.runtimes.coreml_ops import OPERATIONS

@@ -103,7 +103,7 @@ def named(tflite: bytes) -> bytes:
 
 
 def _named(graph: Any, entries: Any, names: tuple[str, ...]) -> list[int]:
-    """Name the tensors of a signature's inputs or outputs. returns: them, in the order of `names`"""
+    """Name a signature's inputs or outputs. returns: their tensors, in the order of `names`"""
     found = {entry.name.decode(): entry.tensorIndex for entry in entries}
     for name, tensor in found.items():
         graph.tensors[tensor].name = name
@@ -134,7 +134,9 @@ def quantise(fp32: bytes, sounds: WindowBatch) -> bytes:
     ranges = calibrator.Calibrator(fp32, num_threads=1, qsv_update_func=min_max_update)
     with contextlib.redirect_stderr(io.StringIO()):  # its bars, many a second in a log
         ranges.calibrate({SIGNATURE: batches}, recipes)
-        result = tool.quantize(ranges.get_model_qsvs(), enable_progress_bar=False, enable_progress_report=False)
+        result = tool.quantize(
+            ranges.get_model_qsvs(), enable_progress_bar=False, enable_progress_report=False
+        )
     if result.quantized_model is None:
         raise ExportError("int8: the quantiser made no model; set export.android to fp32")
     return named(bytes(result.quantized_model))
@@ -175,9 +177,7 @@ def chosen_settings(fp32: Path, store: Store, labels: tuple[str, ...], params: P
     """The listener's settings with thresholds that keep the stated rate on validation."""
     stream = validation_stream(litert_runner(fp32), store, labels, params)
     settings = thresholds.settings_for(params.listener, labels)
-    chosen = thresholds.choose_thresholds(
-        stream, settings, params.listener.false_alarms_per_hour
-    )
+    chosen = thresholds.choose_thresholds(stream, settings, params.listener.false_alarms_per_hour)
     return thresholds.choose_quiet_peak(stream, chosen, params.listener.quiet_margin_db)
 
 

@@ -166,7 +166,6 @@ def latency_gates(latency: LatencyReport, p: GateParams) -> Iterator[Gate]:
         why = absent.get("arm64", costliest)
         figures = {
             "instructions_per_second": (budget.max_instructions, ""),
-            "instructions_per_quiet_second": (budget.max_quiet_instructions, ""),
             "estimate_ms_per_second": (budget.max_ms, " ms"),
             "peak_bytes": (budget.max_peak_bytes, " B"),
         }

@@ -1,19 +1,20 @@
 """package_android: an accepted .tflite -> build/android, an AAR and the Maven layout around it.
 
 The AAR is made without Gradle: a zip of a manifest, the compiled Kotlin of mobile/android, and the
-model as an asset that is stored, not deflated, so that a phone maps it into memory. The same bytes
-for the same commit and data. Without a JDK and Maven there is no package.
+models as assets that are stored, not deflated, so that a phone maps them into memory. The same
+bytes for the same commit and data. Without a JDK and Maven there is no package.
 
 source: the AAR format, https://developer.android.com/studio/projects/android-library
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from pocketear.base import process
 from pocketear.base.archive import read_folder
-from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.names import ModelFiles, of_windows
 from pocketear.contracts.verdict import Verdict
 from pocketear.packaging import kotlin, sbom
 from pocketear.packaging.model_card import FILE, render
@@ -32,15 +33,17 @@ _ASSETS = "assets/pocketear"
 _METADATA = "META-INF/com/android/build/gradle/aar-metadata.properties"
 
 
-def aar_files(tflite: bytes, classes: bytes, sources: Path, p: PackageParams) -> dict[str, bytes]:
-    """What the AAR holds: posix name -> content."""
+def aar_files(
+    models: Mapping[str, bytes], classes: bytes, sources: Path, p: PackageParams
+) -> dict[str, bytes]:
+    """What the AAR holds: posix name -> content. models: file name -> .tflite"""
     return {
         "AndroidManifest.xml": manifest(sources, p).encode(),
         "classes.jar": classes,
         "R.txt": b"",
         "proguard.txt": (sources / "consumer-rules.pro").read_bytes(),
         _METADATA: aar_metadata().encode(),
-        f"{_ASSETS}/{p.name}.tflite": tflite,
+        **{f"{_ASSETS}/{name}": tflite for name, tflite in models.items()},
     }
 
 
@@ -120,16 +123,21 @@ def maven_layout(
 
 
 def package(
-    tflite: bytes, card: ModelCard, verdict: Verdict, sources: Path, p: PackageParams
+    models: Mapping[str, bytes],
+    card: ModelCard,
+    verdict: Verdict,
+    sources: Path,
+    p: PackageParams,
 ) -> dict[str, bytes]:
     """Every file of build/android.
 
+    models: file name -> .tflite
     raises: PackagingError if there is nothing to compile the Kotlin sources with
     """
-    content = aar_files(tflite, kotlin.classes_jar(sources), sources, p)
-    aar = zipped(content, stored={"classes.jar", f"{_ASSETS}/{p.name}.tflite"})
+    content = aar_files(models, kotlin.classes_jar(sources), sources, p)
+    aar = zipped(content, stored={"classes.jar", *(f"{_ASSETS}/{name}" for name in models)})
     kept = zipped(read_folder(sources / "src/main/kotlin"))
-    text = render(card, verdict, {f"{p.name}.tflite": tflite})
+    text = render(card, verdict, models)
     files = {f"maven/{name}": data for name, data in maven_layout(aar, kept, p, verdict).items()}
     files |= {f"{artifact_id(p)}-{p.version}.aar": aar, FILE: text.encode()}
     purl = f"pkg:maven/{p.android_group}/{artifact_id(p)}@{p.version}?type=aar"
@@ -148,11 +156,16 @@ def main(verdict: Path, models: Path, out: Path) -> None:
     """Write the AAR and its Maven layout, if the verdict is accepted."""
     accepted = accepted_verdict(verdict)
     params = load_params()
-    tflite = ModelFiles(models, params.package.name).litert(params.export.android)
-    card = read_card(tflite)
-    files = package(tflite.read_bytes(), card, accepted, SOURCES, params.package)
-    write_package(files, out)
     p = params.package
+    tflite = ModelFiles(models, p.name).litert(params.export.android)
+    card = read_card(tflite)
+    named = Path(f"{p.name}.tflite")  # the listener's, and the one that other runtimes open
+    content = {
+        named.name: tflite.read_bytes(),
+        of_windows(named).name: of_windows(tflite).read_bytes(),
+    }
+    files = package(content, card, accepted, SOURCES, p)
+    write_package(files, out)
     print(f'package_android: implementation("{p.android_group}:{artifact_id(p)}:{p.version}")')
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pocketear.base import process
 from pocketear.base.archive import read_folder
 from pocketear.base.errors import PackagingError
-from pocketear.contracts.names import ModelFiles
+from pocketear.contracts.names import ModelFiles, of_windows
 from pocketear.contracts.verdict import Verdict
 from pocketear.packaging import sbom
 from pocketear.packaging.model_card import FILE, render
@@ -48,19 +48,20 @@ def _imports(name: str, content: bytes, module: str) -> bytes:
 
 
 def package(
-    mlpackage: Mapping[str, bytes],
+    models: Mapping[str, bytes],
     card: ModelCard,
     verdict: Verdict,
     swift: Mapping[str, bytes],
     p: PackageParams,
 ) -> dict[str, bytes]:
-    """Every file of build/ios. mlpackage: the model's files; swift: what `swift_sources` gives."""
-    model = f"{p.name}.mlpackage"
+    """Every file of build/ios.
+
+    models: the files of the .mlpackages, by their names; swift: what `swift_sources` gives
+    """
     folder = f"Sources/{p.ios_module}/Model"
-    named = {f"{model}/{name}": content for name, content in mlpackage.items()}
-    text = render(card, verdict, named).encode()
+    text = render(card, verdict, models).encode()
     kept = {name: content for name, content in swift.items() if not name.endswith("/README.md")}
-    files = {**kept, **{f"{folder}/{name}": content for name, content in named.items()}, FILE: text}
+    files = {**kept, **{f"{folder}/{name}": data for name, data in models.items()}, FILE: text}
     inside = {f"{p.ios_module}/{name}": content for name, content in files.items()}
     # Core ML is the system's: the package needs nothing else
     parts = sbom.render(f"pkg:swift/{p.ios_module}@{p.version}", card, inside, (), p)
@@ -78,7 +79,14 @@ def main(verdict: Path, models: Path, out: Path) -> None:
         raise PackagingError(f"{mlpackage}: not found; `dvc repro export_coreml` makes it")
     card = read_package_card(mlpackage)
     swift = swift_sources(SOURCES, VECTORS, p.ios_module)
-    write_package(package(read_folder(mlpackage), card, accepted, swift, p), out)
+    named = Path(f"{p.name}.mlpackage")  # the listener's, and the one for SoundAnalysis
+    content = {
+        f"{called.name}/{name}": data
+        for called, folder in {named: mlpackage, of_windows(named): of_windows(mlpackage)}.items()
+        if folder.is_dir()  # with export.ios_front_end accelerate there is none of windows
+        for name, data in read_folder(folder).items()
+    }
+    write_package(package(content, card, accepted, swift, p), out)
     print(f'package_ios: .package(path: "{out / p.ios_module}")')
 
 

@@ -1,9 +1,10 @@
 """parity: the same windows through every runtime -> how far each is from the reference, and where.
 
 A matrix of stages of the journey and runtimes. `frames` (windowed), `power`, `mel` and `features`
-(log-mel or MFCC) are held against librosa, `logits` and `scores` against Keras. The windows are
-real test clips and probes that break front-ends: digital silence, full-scale noise, clipping, an
-impulse, a whisper.
+(log-mel or MFCC) are held against librosa, `logits` and `scores` against Keras. The front-end and
+the convolutions see a window in chunks (network.by_chunks), so librosa is given these. The windows
+are real test clips and probes that break front-ends: digital silence, full-scale noise, clipping,
+an impulse, a whisper.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,18 +79,29 @@ def chosen_windows(store: Store, params: Params) -> tuple[list[str], WindowBatch
 
 
 def librosas(windows: WindowBatch, p: FrontEndParams) -> Expected:
-    """The front-end's stages; of `power` the bins that the graph computes at all."""
+    """The front-end's stages; of `power` the bins that the graph computes at all.
+
+    p: of a chunk
+    """
     rows = [
-        {"frames": reference_frames(window, p), **reference_steps(window, p)} for window in windows
+        {"frames": reference_frames(chunk, p), **reference_steps(chunk, p)}
+        for chunk in windows.reshape(-1, p.window_length)
     ]
-    steps = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
+    stages = {stage: np.stack([row[stage] for row in rows]) for stage in FRONT_END}
+    steps = _by_window(stages, len(windows))
     whole = steps["power"].sum(axis=-1, keepdims=True)
     return Expected({**steps, "power": steps["power"][..., layer.used_bins(p)]}, whole)
+
+
+def _by_window(steps: Steps, count: int) -> dict[str, FeatureBatch]:
+    """(window and chunk, frame, …) -> (window, frame, …). count: of windows"""
+    return {name: values.reshape(count, -1, values.shape[-1]) for name, values in steps.items()}
 
 
 def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) -> Steps:
     """What a file computes at each stage, in librosa's layout and units; stages that it lacks lack.
 
+    p: of a chunk
     raises: RunnerError if it cannot be run
     """
     tensors = open_tensor_runner(path)(windows)
@@ -100,8 +112,9 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
         scopes = {scope: tensors[scope] for scope in layer.SCOPES if scope in tensors}
         steps = layer.in_librosas_layout(scopes, p)
     if NORMALISE in tensors:
-        shape = (len(windows), layer.n_frames(p), layer.n_coefficients(p))
+        shape = (-1, layer.n_frames(p), layer.n_coefficients(p))
         steps["features"] = tensors[NORMALISE].reshape(shape) * store.scale + store.mean
+    steps = _by_window(steps, len(windows))
     if LOGITS in tensors:
         steps[LOGITS] = tensors[LOGITS].reshape(len(windows), -1)
     return {**steps, SCORES: open_runner(path)(windows)}
@@ -186,7 +199,7 @@ def matrix(
     files: Mapping[str, Path], names: list[str], windows: WindowBatch, store: Store, params: Params
 ) -> Iterator[ParityCell]:
     """Every cell. files: runtime -> its file, Keras's among them"""
-    p = params.frontend
+    p = params.chunk
     expected = librosas(windows, p)
     network = steps_of(files[KERAS], windows, store, p)
     expected = replace(

@@ -122,10 +122,10 @@ def build(
 def by_chunks(model: keras.Model, *, takes_features: bool = False) -> keras.Model:
     """The model as a listener runs it: one chunk, and the statistics of those before it.
 
-    (`waveform` (1, hop), `state_in` (1, chunks - 1, statistic)) -> (`scores` (1, label), `state_out`)
-    The scores are those of the window that ends with the chunk, if `state_in` was carried over from
-    the chunks before it in the window; at the beginning it is zeros. A window of one chunk has no
-    state.
+    `waveform` (1, hop) and `state_in` (1, chunks - 1, statistic) -> `scores` (1, label) and
+    `state_out`. The scores are those of the window that ends with the chunk, if `state_in` was
+    carried over from the chunks before it in the window; at the beginning it is zeros. A window of
+    one chunk has no state.
 
     takes_features: the first input is what the front-end makes, (1, frame, coefficient)
     """

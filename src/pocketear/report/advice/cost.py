@@ -14,7 +14,7 @@ from pocketear.contracts.verdict import Gate
 from pocketear.evaluation.wording import size
 from pocketear.params import Params
 from pocketear.report.advice import learning
-from pocketear.report.advice.kinds import Cause, Found, Missing, changed, multiple
+from pocketear.report.advice.kinds import Cause, Found, Missing, changed
 from pocketear.report.findings import Findings
 
 _LATENCY = "reports/latency.json"
@@ -57,50 +57,20 @@ def narrower(params: Params, said: str, share: float, strength: float) -> Iterat
 
 def instructions(gate: Gate, found: Findings) -> Iterator[Found]:
     """Of instructions_per_second and estimate_ms_per_second: network or front-end."""
-    yield from _of_class(gate, found, listening=False)
-
-
-def listening(gate: Gate, found: Findings) -> Iterator[Found]:
-    """Of instructions_per_listening_second: the same, and how much windows overlap."""
-    yield from _of_class(gate, found, listening=True)
-
-
-def _of_class(gate: Gate, found: Findings, *, listening: bool) -> Iterator[Found]:
     cost = class_of(gate, found)
     if cost is None or gate.value is None:
         yield from not_counted(gate, found)
         return
     over = gate.value / gate.limit
-    if listening:
-        yield from overlap(over, found.params)
     part = cost.front_end_instructions_per_second / max(1, cost.instructions_per_second)
     said = (
         f"{over:.2g} times the limit; {100 * part:.0f} % is the front-end; costliest is "
         f"{cost.costliest_op}"
     )
-    weight = 0.5 if listening and over <= overlapping(found.params) else 1.0
     left = (1 / over - part) / (1 - part) if part < 1 else 0.0
     if left > 0:
-        yield from narrower(found.params, said, math.sqrt(left), 0.9 * (1 - part) * weight)
-    yield from fewer_frames(found.params, said, (0.9 if left <= 0 else part) * weight)
-
-
-def overlapping(params: Params) -> float:
-    """How many of the listener's windows cover a sample."""
-    return params.frontend.window_length / params.listener.hop_length
-
-
-def overlap(over: float, params: Params) -> Iterator[Cause]:
-    """Windows that overlap more than the budget allows. strength: 0.85 where a longer hop will do
-
-    over: cost as a share of its limit
-    """
-    times = overlapping(params)
-    if over > times:
-        return
-    hop = multiple(params.listener.hop_length * over, params.frontend.hop_length, up=True)
-    said = f"each sample is in {times:.2g} windows of the listener, at {over:.2g} times the limit"
-    yield from changed(params, said, 0.85, {"listener.hop_length": hop})
+        yield from narrower(found.params, said, math.sqrt(left), 0.9 * (1 - part))
+    yield from fewer_frames(found.params, said, 0.9 if left <= 0 else part)
 
 
 def fewer_frames(params: Params, said: str, strength: float) -> Iterator[Cause]:
@@ -173,13 +143,6 @@ def timed(gate: Gate, found: Findings) -> Iterator[Found]:
         return
     name, cost = next(iter(found.latency.cost.arm64.items()))
     part = cost.front_end_instructions_per_second / max(1, cost.instructions_per_second)
-    said = (
-        f"on {name} {100 * part:.0f} % is the front-end, costliest is {cost.costliest_op}, and "
-        f"each sample is in {overlapping(found.params):.2g} windows"
-    )
-    p = found.params
-    if 2 * p.listener.hop_length <= p.frontend.window_length:
-        values: dict[str, float | str] = {"listener.hop_length": 2 * p.listener.hop_length}
-        yield from changed(p, said, 0.6, values, "which halves the windows")
-    yield from narrower(p, said, math.sqrt(0.5), 0.6 * (1 - part))
-    yield from fewer_frames(p, said, 0.6 * part)
+    said = f"on {name} {100 * part:.0f} % is the front-end, costliest is {cost.costliest_op}"
+    yield from narrower(found.params, said, math.sqrt(0.5), 0.6 * (1 - part))
+    yield from fewer_frames(found.params, said, 0.6 * part)

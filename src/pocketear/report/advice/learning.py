@@ -261,13 +261,13 @@ def padded(found: Findings, label: str = "") -> Iterator[Found]:
 
 
 def shorter_window(params: Params, seconds: float) -> dict[str, float | str]:
-    """A window of so many seconds, in whole hops, and windows that overlap as much as before."""
+    """A window of so many seconds, in as many chunks as before if each is still long enough."""
     p = params.frontend
     least = p.n_fft + (_POOLED - 1) * p.hop_length
-    length = multiple(max(seconds * p.sample_rate, least), p.hop_length, up=True)
-    overlap = p.window_length / params.listener.hop_length
-    hop = multiple(length / overlap, p.hop_length, up=False)
-    return {"frontend.window_length": length, "listener.hop_length": hop}
+    length = max(seconds * p.sample_rate, least)
+    chunks = min(p.window_length // params.listener.hop_length, int(length // least))
+    hop = multiple(length / chunks, p.hop_length, up=True)
+    return {"frontend.window_length": chunks * hop, "listener.hop_length": hop}
 
 
 def confused(subject: str, label: str, found: Findings) -> Iterator[Found]:

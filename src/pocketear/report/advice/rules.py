@@ -64,9 +64,8 @@ RULES = {
     "file_bytes": Rule("The file makes the app's download too large.", cost.file_bytes),
     "host.ratio": _TIMED,
     "ms_per_listening_second": _TIMED,
-    "instructions_per_second": Rule("The phone class has no such power.", cost.instructions),
-    "instructions_per_listening_second": Rule(
-        "Listening all day would cost the phone class too much.", cost.listening
+    "instructions_per_second": Rule(
+        "Listening all day would cost the phone class too much.", cost.instructions
     ),
     "estimate_ms_per_second": Rule("The phone class would be too slow.", cost.instructions),
     "peak_bytes": Rule("The phone class has too little memory for it.", cost.peak_bytes),
