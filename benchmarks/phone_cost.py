@@ -139,7 +139,7 @@ def known(tools: Tools, folder: Path) -> dict[str, Any]:
 
 def totals(tools: Tools, path: Path, core: str) -> list[int]:
     """Instructions of a window in each of RUNS processes."""
-    windows = probe_windows(read_graph(path).window_length)
+    windows = probe_windows(read_graph(path).length)
     jobs = [Job(path, windows, core, cpu=HOSTS[core][run % 2]) for run in range(RUNS)]
     return [sum(steady(path, count_run(tools, job))) for job in jobs]
 

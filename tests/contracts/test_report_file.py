@@ -84,8 +84,8 @@ METRICS: dict[str, Any] = {
     "calibration_error": 0.1,
 }  # fmt: skip
 COST = ClassCost(
-    instructions_per_window=1, instructions_per_second=2, front_end_instructions_per_second=1,
-    instructions_per_listening_second=3, by_kind={"load": 1}, costliest_op="CONV_2D conv, 99 %",
+    instructions_per_inference=1, instructions_per_second=2, front_end_instructions_per_second=1,
+    instructions_per_quiet_second=1, by_kind={"load": 1}, costliest_op="CONV_2D conv, 99 %",
     by_op=(OpCost(op="CONV_2D", name="conv", kernel="IGEMM", front_end=False, instructions=1,
                   share=1.0),),
     estimate_ms_per_second=1.0, estimate_low=0.9, estimate_high=1.1, leave_one_out_error=0.1,

@@ -112,10 +112,10 @@ def parity():
 
 def latency():
     a53 = ClassCost(
-        instructions_per_window=61_000_000,
+        instructions_per_inference=61_000_000,
         instructions_per_second=61_000_000,
         front_end_instructions_per_second=30_000_000,
-        instructions_per_listening_second=122_000_000,
+        instructions_per_quiet_second=110_000,
         by_kind={"load": 9},
         by_op=(),
         costliest_op="CONV_2D",

@@ -42,13 +42,15 @@ def write_project(folder: Path, verdict: Verdict = ACCEPTED, module: str = "Soun
     listener = settings_json(tiny_card().listener)
     android = card_for(params, LABELS, listener, "int8", {"dataset": "ab" * 32})
     files.litert("int8").parent.mkdir(parents=True)
-    files.litert("int8").write_bytes(write_card(tiny_tflite(), android))
+    for path in (files.litert("int8"), files.litert_window("int8")):
+        path.write_bytes(write_card(tiny_tflite(), android))
     ios = card_for(params, LABELS, listener, "fp16", {"dataset": "ab" * 32})
-    data = files.coreml("fp16") / "Data/com.apple.CoreML"
-    (data / "weights").mkdir(parents=True)
-    (data / "weights/weight.bin").write_bytes(b"weights")
-    (data / "model.mlmodel").write_bytes(specification(card_json(ios)))
-    (data.parents[1] / "Manifest.json").write_text("{}")
+    for package in (files.coreml("fp16"), files.coreml_window("fp16")):
+        data = package / "Data/com.apple.CoreML"
+        (data / "weights").mkdir(parents=True)
+        (data / "weights/weight.bin").write_bytes(b"weights")
+        (data / "model.mlmodel").write_bytes(specification(card_json(ios)))
+        (package / "Manifest.json").write_text("{}")
 
 
 def specification(card: str) -> bytes:

@@ -154,10 +154,10 @@ def class_cost(ops):
         for i, count in enumerate(counts)
     )  # fmt: skip
     return ClassCost(
-        instructions_per_window=sum(counts),
+        instructions_per_inference=sum(counts),
         instructions_per_second=8_000_000,
         front_end_instructions_per_second=2_000_000,
-        instructions_per_listening_second=24_000_000,
+        instructions_per_quiet_second=110_000,
         by_kind={"load": 9},
         by_op=by_op,
         costliest_op=f"CONV_2D block_{ops - 1}",

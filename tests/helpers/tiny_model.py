@@ -98,6 +98,7 @@ def tiny_card(**changes):
         "refractory_seconds": 0.2,
         "thresholds": {"crying_baby": 0.6, "laughing": 0.7},
         "background": ("background",),
+        "quiet_peak": 0.0,
     }
     fields: dict[str, Any] = {
         "name": "tiny",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import poisson
@@ -8,6 +10,7 @@ from pocketear.listening.thresholds import (
     Sound,
     Stream,
     alarms_of,
+    choose_quiet_peak,
     choose_thresholds,
     joined_clips,
     misses_and_false_alarms,
@@ -25,7 +28,8 @@ HOP_S = HOP / SAMPLE_RATE
 
 def stream(scores, sounds=()) -> Stream:
     rows = np.array([[1 - score, score, 0] for score in scores], np.float32)
-    return Stream(rows, tuple(sounds), LABELS, SAMPLE_RATE, WINDOW, len(rows) * HOP_S)
+    peaks = np.ones(len(rows), np.float32)
+    return Stream(rows, peaks, tuple(sounds), LABELS, SAMPLE_RATE, WINDOW, len(rows) * HOP_S)
 
 
 def plain(**changes):
@@ -53,16 +57,21 @@ def test_a_scored_recording_has_the_events_of_the_stream(cuts: tuple[int, ...]) 
         return np.stack([1 - loud, loud, 0 * loud], axis=1).astype(np.float32)
 
     card = tiny_card(min_seconds=0.0)
-    scores, samples = score_stream(run, np.split(waveform, cuts), WINDOW, HOP)
+    blocks = np.split(waveform, cuts)
+    scores, peaks, samples = score_stream(run, blocks, WINDOW, card.listener, LABELS)
     assert samples == len(waveform)
-    found = stream_events(Stream(scores, (), LABELS, SAMPLE_RATE, WINDOW, 20.0), card.listener)
+    found = stream_events(
+        Stream(scores, peaks, (), LABELS, SAMPLE_RATE, WINDOW, 20.0), card.listener
+    )
     assert len(found) > 3
     assert found == [event for event in listen(run, card, [waveform]) if event.ended]
 
 
 def test_a_recording_shorter_than_a_window_is_refused() -> None:
     with pytest.raises(RunnerError, match="has no whole window"):
-        score_stream(lambda windows: windows, [np.zeros(WINDOW - 1, np.float32)], WINDOW, HOP)
+        score_stream(
+            lambda windows: windows, [np.zeros(WINDOW - 1, np.float32)], WINDOW, plain(), LABELS
+        )
 
 
 def test_misses_and_false_alarms_are_counted_as_a_user_would() -> None:
@@ -141,3 +150,46 @@ def test_settings_come_from_params() -> None:
     found = settings_for(params.listener, labels)
     assert set(found.thresholds) == {"crying_baby", "laughing"}
     assert found.hop_length == params.listener.hop_length
+
+
+def test_quiet_is_a_margin_below_the_quietest_window_that_may_be_a_label() -> None:
+    heard = stream([0.1, 0.9, 0.45, 0.2])
+    peaks = np.array([0.001, 0.5, 0.02, 0.01], np.float32)
+    found = choose_quiet_peak(replace(heard, peaks=peaks), plain(), 20.0)
+    assert found.quiet_peak == pytest.approx(0.002)  # 0.45 may go on sounding; 0.2 at no threshold
+    assert choose_quiet_peak(replace(heard, peaks=peaks), plain(), None).quiet_peak == 0
+    nothing = replace(stream([0.1, 0.2]), peaks=peaks[:2])
+    assert choose_quiet_peak(nothing, plain(), 20.0).quiet_peak == 0
+
+
+def test_no_event_of_the_stream_is_another_by_its_quiet_peak() -> None:
+    """Whatever the scores of its windows: those that are not run could not have mattered."""
+    draw = np.random.default_rng(11)
+    scores, peaks = draw.uniform(0, 1, 400) ** 3, draw.uniform(0, 1, 400).astype(np.float32)
+    whole = replace(stream(scores), peaks=peaks)
+    settings = choose_quiet_peak(whole, choose_thresholds(whole, plain(), 400.0), 0.0)
+    asleep = np.where((peaks < settings.quiet_peak)[:, None], 0, whole.scores)
+    assert (asleep != whole.scores).any()
+    gated = replace(whole, scores=asleep.astype(np.float32))
+    assert stream_events(gated, settings) == stream_events(whole, settings)
+
+
+def test_how_long_a_quiet_recording_is_not_run_is_reported() -> None:
+    negative = replace(stream(np.zeros(4)), peaks=np.array([0.1, 0.001, 0.002, 0.0], np.float32))
+    own = stream([0.9], [Sound("crying_baby", 0, 1)])
+    settings = plain(quiet_peak=0.001)
+    assert alarms_of([own, negative], settings).asleep == 0.5
+    assert alarms_of([own], settings).asleep is None
+
+
+def test_a_window_no_louder_than_the_quiet_peak_is_not_run() -> None:
+    blocks = [np.full(WINDOW, level, np.float32) for level in (0.01, 0.01001, 0.01, 0.009)]
+    calls = []
+
+    def run(windows):
+        calls.append(float(np.abs(windows).max()))
+        return np.array([[0, 1, 0]], np.float32)
+
+    scored = score_stream(run, blocks, WINDOW, plain(quiet_peak=0.01), LABELS)
+    assert calls == [pytest.approx(0.01001)] * 3  # windows overlap by half
+    assert scored.scores[:, 1].tolist() == [0, 1, 1, 1, 0, 0, 0]

@@ -43,7 +43,7 @@ def test_like_layers_cost_alike(counts: Counts) -> None:
 
 
 def test_another_process_counts_the_same(tools: Tools, reference: Path, counts: Counts) -> None:
-    windows = probe_windows(read_graph(reference).window_length)
+    windows = probe_windows(read_graph(reference).length)
     again = count_run(tools, Job(reference, windows[::-1], "a76"))
     assert {sum(region[-1]) for region in again.regions} == {counts.instructions}
 
@@ -51,12 +51,12 @@ def test_another_process_counts_the_same(tools: Tools, reference: Path, counts: 
 def test_a_large_network_costs_the_same_on_every_window(tools: Tools, tmp_path: Path) -> None:
     path = tmp_path / "yamnet.tflite"
     path.write_bytes(yamnet())
-    run = count_run(tools, Job(path, probe_windows(read_graph(path).window_length), "a76"))
+    run = count_run(tools, Job(path, probe_windows(read_graph(path).length), "a76"))
     assert sum(steady(path, run)) > 20_000_000
 
 
 def test_another_cpu_of_the_same_kind_counts_the_same(tools: Tools, reference: Path) -> None:
-    windows = probe_windows(read_graph(reference).window_length)
+    windows = probe_windows(read_graph(reference).length)
     runs = [
         count_run(tools, Job(reference, windows, "a76", cpu=cpu))
         for cpu in ("cortex-a76", "neoverse-n1")
@@ -65,7 +65,7 @@ def test_another_cpu_of_the_same_kind_counts_the_same(tools: Tools, reference: P
 
 
 def test_outputs_are_those_of_this_machine(counts: Counts, reference: Path) -> None:
-    windows = probe_windows(read_graph(reference).window_length)
+    windows = probe_windows(read_graph(reference).length)
     expected = HostModel("reference", reference.read_bytes()).run(windows)
     np.testing.assert_allclose(counts.outputs, expected, atol=1e-6, rtol=0)
 

@@ -15,7 +15,7 @@ def test_the_ops_of_a_file_are_those_it_was_made_of(reference: Path) -> None:
     pair = ["DEPTHWISE_CONV_2D", "CONV_2D"]
     tail = ["MEAN", "FULLY_CONNECTED", "SOFTMAX"]
     assert [op.kind for op in graph.ops] == ["CONV_2D", *pair * 4, *tail]
-    assert graph.window_length == 49 * 10
+    assert graph.length == 49 * 10
 
 
 def flex(model: Any, schema: Any) -> None:

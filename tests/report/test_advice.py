@@ -33,7 +33,7 @@ from pocketear.stages.validate import clip_rules
 from reported_project import LABELS, class_cost, write_reported
 
 SHIPPED = "litert_int8"
-ALARMS, LISTENING = "false_alarms_per_hour", "a53.instructions_per_listening_second"
+ALARMS = "false_alarms_per_hour"
 Plant = Callable[[Findings], Findings]
 
 
@@ -202,11 +202,10 @@ def too_sure(found: Findings) -> Findings:
         (costly_network, "a53.instructions_per_second", 40e6, 12e6, "model.width", "down"),
         (costly_network, "a53.estimate_ms_per_second", 40, 12, "model.width", "down"),
         (costly_network, "a53.peak_bytes", 8e6, 4e6, "model.width", "down"),
-        (costly_network, LISTENING, 60e6, 36e6, "listener.hop_length", "up"),
         (costly_front_end, "a53.instructions_per_second", 20e6, 12e6, "frontend.hop_length", "up"),
         (costly_network, "file_bytes", 2e6, 1e6, "model.width", "down"),
         (in_fp32, "file_bytes", 2e6, 1e6, "export.android", "set"),
-        (costly_network, "host.ratio", None, 1.0, "listener.hop_length", "up"),
+        (costly_network, "host.ratio", None, 1.0, "model.width", "down"),
     ],
 )  # fmt: skip
 def test_the_first_cause_is_the_planted_one(
@@ -225,7 +224,7 @@ def test_the_first_cause_is_the_planted_one(
 def test_a_window_for_short_words_is_one_word_long_in_whole_hops(reported: Findings) -> None:
     first = advice(short_words(reported), f"{SHIPPED}.miss_rate", 1.0, 0.5).causes[0]
     assert "the median clip of cry is 0.42 s, the window 1.5 s: 3.6 of them" in first.evidence
-    command = "dvc exp run -S frontend.window_length=6720 -S listener.hop_length=2240"
+    command = "dvc exp run -S frontend.window_length=7040 -S listener.hop_length=3520"
     assert first.command == command
 
 
@@ -273,14 +272,15 @@ def test_the_suggested_epochs_reach_the_loss_on_the_power_law(
 
 @settings(max_examples=15)
 @given(
-    seconds=st.floats(0.01, 60), hop=st.integers(16, 1024), window=st.integers(4096, 96_000),
-    listener=st.integers(160, 24_000),
+    seconds=st.floats(0.01, 60), hop=st.integers(16, 1024), chunks=st.integers(1, 6),
+    listener=st.integers(1024, 24_000),
 )  # fmt: skip
 def test_every_suggested_window_is_one_that_params_take(
-    seconds: float, hop: int, window: int, listener: int
+    seconds: float, hop: int, chunks: int, listener: int
 ) -> None:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["frontend"] |= {"n_fft": 1024, "hop_length": hop, "window_length": window}
+    content["frontend"] |= {"n_fft": 1024, "hop_length": hop}
+    content["frontend"]["window_length"] = chunks * listener
     content["listener"] |= {"hop_length": listener}
     suggested = learning.shorter_window(Params.model_validate(content), seconds)
     content["frontend"]["window_length"] = suggested["frontend.window_length"]
@@ -297,12 +297,6 @@ def test_a_narrower_network_is_within_its_budget(reported: Findings) -> None:
     assert isinstance(width, float)
     assert 2e6 + 38e6 * width**2 <= 12e6
     assert "5 % is the front-end; costliest is CONV_2D block_2" in first.evidence
-
-
-def test_a_longer_hop_is_within_the_listening_budget(reported: Findings) -> None:
-    change = advice(costly_network(reported), LISTENING, 60e6, 36e6).causes[0].changes[0]
-    assert float(change.after) >= float(change.before) * 60 / 36
-    assert float(change.after) <= reported.params.frontend.window_length
 
 
 def test_too_little_sound_to_ignore_is_a_matter_of_recordings(reported: Findings) -> None:

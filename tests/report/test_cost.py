@@ -16,7 +16,7 @@ def params(project: object) -> Params:
 def test_a_class_in_one_row(params: Params) -> None:
     rows = cost.class_rows(latency_of(params).cost)
     assert [row.name for row in rows] == ["a53", "x1"]
-    assert (rows[0].instructions, rows[0].listening, rows[0].front_end) == ("8 M", "24 M", 0.25)
+    assert (rows[0].instructions, rows[0].quiet, rows[0].front_end) == ("8 M", "0.11 M", 0.25)
     assert (rows[0].milliseconds, rows[0].interval) == ("9.3 ms", "5.1 to 17")
     assert rows[0].memory == "1.8 MB"
 

@@ -29,6 +29,8 @@ PARAMS = _WRITTEN.model_copy(
 )
 LABELS = ("background", "crying_baby", "laughing")
 VARIANTS = ("fp32", "fp16", "int8")
+HOP = PARAMS.listener.hop_length
+STATE = [PARAMS.frontend.window_length // HOP - 1, 128]
 _MELS = PARAMS.frontend.n_mels
 MEAN, SCALE = np.linspace(-40, -60, _MELS), np.linspace(9, 14, _MELS)
 LISTENER = {
@@ -46,7 +48,7 @@ def build():
 
     keras.utils.set_random_seed(11)
     constants = Normalisation(mean=tuple(MEAN.tolist()), scale=tuple(SCALE.tolist()))
-    whole = network.build(PARAMS.frontend, PARAMS.model, LABELS, constants)
+    whole = network.build(PARAMS.frontend, PARAMS.model, LABELS, constants, HOP)
     rng = np.random.default_rng(12)
     norms = [x for x in whole.layers if isinstance(x, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -151,13 +153,14 @@ def test_the_front_end_is_librosas_and_the_same_in_every_variant(exported):
 
     windows = extremes()
     features = {
-        variant: coreml_tensors(path)(windows)["normalise"][:, 0]
+        variant: coreml_tensors(path)(windows)["normalise"][:, 0]  # of each chunk
         for variant, path in exported.items()
     }
     rounded = features["fp32"].astype(np.float16)  # the network is given fp16, once computed
     for variant in ("fp16", "int8"):
         np.testing.assert_array_equal(features[variant], rounded)
-    expected = np.stack([reference(window, PARAMS.frontend) for window in windows])
+    chunks = windows.reshape(-1, HOP)
+    expected = np.stack([reference(chunk, PARAMS.chunk) for chunk in chunks])
     decibels = features["fp32"] * SCALE + MEAN
     np.testing.assert_allclose(decibels, expected, atol=2e-2)
 
@@ -179,11 +182,11 @@ def specification(path):
 def test_the_signature_is_a_sound_classifiers(exported):
     for path in exported.values():
         description = specification(path).description
-        (source,) = description.input
-        assert source.name == "audioSamples"
-        assert list(source.type.multiArrayType.shape) == [PARAMS.frontend.window_length]
-        assert source.type.multiArrayType.dataType == 65568  # FLOAT32
+        shapes = {one.name: list(one.type.multiArrayType.shape) for one in description.input}
+        assert shapes == {"audioSamples": [HOP], "state_in": STATE}
+        assert {one.type.multiArrayType.dataType for one in description.input} == {65568}  # FLOAT32
         outputs = {output.name: output.type for output in description.output}
+        assert list(outputs["state_out"].multiArrayType.shape) == STATE
         assert outputs["classLabel"].WhichOneof("Type") == "stringType"
         probabilities = outputs["classLabel_probs"].dictionaryType
         assert probabilities.WhichOneof("KeyType") == "stringKeyType"
@@ -213,12 +216,13 @@ def test_a_sample_that_is_not_a_number_gives_no_score_wherever_the_front_end_is(
 def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
     from pocketear.frontend.layer import n_frames
 
-    shape = [n_frames(PARAMS.frontend), _MELS]
+    shapes = {"features": [n_frames(PARAMS.chunk), _MELS], "state_in": STATE}
     for variant, path in networks.items():
         found = specification(path)
-        (source,) = found.description.input
-        assert source.name == "features"
-        assert list(source.type.multiArrayType.shape) == shape
+        inputs = {one.name: one for one in found.description.input}
+        found_shapes = {n: list(one.type.multiArrayType.shape) for n, one in inputs.items()}
+        assert found_shapes == shapes
+        source = inputs["features"]
         assert source.type.multiArrayType.dataType == 65568  # FLOAT32
         assert "front-end of pocketear.json" in source.shortDescription
         assert "sampleRate" not in found.description.metadata.userDefined  # SoundAnalysis has none
@@ -234,8 +238,7 @@ def test_what_takes_features_says_so_and_holds_no_front_end(exported, networks):
     [
         ('"frontend":', '"front":', "no front-end for its features: pocketear.json inside"),
         ('"n_mels": 64', '"n_mels": 0', "no front-end for its features: 1 validation error"),
-        ('"n_mels": 64', '"n_mels": 40', r"takes features \(74, 64\), its .* makes \(74, 40\)"),
-        ('"window_length": 24000\n}', '"window_length": 8000\n}', "8000 samples, want 24000"),
+        ('"n_mels": 64', '"n_mels": 40', r"takes features \(24, 64\), its .* makes \(24, 40\)"),
     ],
 )
 def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, old, new, message):
@@ -248,6 +251,18 @@ def test_a_card_that_does_not_make_the_features_is_refused(networks, tmp_path, o
     with pytest.raises(RunnerError, match=message) as caught:
         coreml.windows_runner(path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_one_for_windows_is_what_sound_analysis_opens(exported, keras_scores):
+    """One waveform in, a classifier out; the same scores."""
+    path = exported["fp16"].with_name(exported["fp16"].name.replace("fp16", "fp16_window"))
+    (source,) = specification(path).description.input
+    assert (source.name, list(source.type.multiArrayType.shape)) == ("audioSamples", [24_000])
+    outputs = [output.name for output in specification(path).description.output]
+    assert outputs == ["classLabel", "classLabel_probs"]
+    windows = extremes()
+    by_chunks = coreml.windows_runner(exported["fp16"])(windows)
+    np.testing.assert_allclose(coreml.windows_runner(path)(windows), by_chunks, atol=1e-3)
 
 
 def test_the_package_says_what_it_is_and_not_when_it_was_made(exported):

@@ -25,15 +25,42 @@ def shipped(request: pytest.FixtureRequest, exported: Path) -> Path:
 def test_a_waveform_goes_in_and_probabilities_come_out(shipped: Path) -> None:
     interpreter = Interpreter(str(shipped))
     assert interpreter.get_signature_list() == {
-        "serving_default": {"inputs": ["waveform"], "outputs": ["scores"]}
+        "serving_default": {
+            "inputs": ["state_in", "waveform"],
+            "outputs": ["scores", "state_out"],
+        }
     }
-    (source,), (sink,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert (source["name"], list(source["shape"])) == ("waveform", [1, 24000])
-    assert (sink["name"], list(sink["shape"])) == ("scores", [1, 3])
-    assert source["dtype"] == sink["dtype"] == np.float32
-    noise = np.random.default_rng(0).uniform(-1, 1, (1, 24000)).astype(np.float32)
-    scores = interpreter.get_signature_runner()(waveform=noise)["scores"]
-    assert np.isclose(scores.sum(), 1, atol=1e-5)
+    sources, sinks = interpreter.get_input_details(), interpreter.get_output_details()
+    shapes = [(tensor["name"], list(tensor["shape"])) for tensor in (*sources, *sinks)]
+    state = [1, 2, 128]
+    assert shapes == [
+        ("waveform", [1, 8000]), ("state_in", state), ("scores", [1, 3]), ("state_out", state),
+    ]  # fmt: skip
+    assert {tensor["dtype"] for tensor in (*sources, *sinks)} == {np.float32}
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 8000)).astype(np.float32)
+    fresh = np.zeros(state, np.float32)
+    found = interpreter.get_signature_runner()(waveform=noise, state_in=fresh)
+    assert np.isclose(found["scores"].sum(), 1, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def window_file(exported: Path) -> Path:
+    """The variant that ships, for whole windows."""
+    return exported / "models" / "litert" / "cry_laugh_int8_window.tflite"
+
+
+def test_a_stream_by_chunks_scores_as_its_windows_do(exported: Path, window_file: Path) -> None:
+    """int8 too: to the bit, since both have the same ranges."""
+    stream = np.random.default_rng(8).normal(0, 0.1, 80_000).astype(np.float32)
+    windows = np.stack([stream[start : start + 24000] for start in range(0, 56_001, 8_000)])
+    by_chunks = open_runner(of_chunks(window_file))(windows)
+    np.testing.assert_array_equal(by_chunks, open_runner(window_file)(windows))
+    alone = [open_runner(of_chunks(window_file))(windows[n : n + 1])[0] for n in (3, 0, 7)]
+    np.testing.assert_array_equal(by_chunks[[3, 0, 7]], alone)
+
+
+def of_chunks(window_file: Path) -> Path:
+    return window_file.with_name(window_file.name.replace("_window", ""))
 
 
 def test_only_builtin_ops_ship(shipped: Path) -> None:
@@ -51,11 +78,11 @@ def test_the_network_is_integer_and_the_front_end_float(exported: Path) -> None:
     assert {kind for name, kind in kinds if "relu" in name} == {np.int8}
 
 
-def test_mediapipe_opens_it_and_its_scores_equal_litert(shipped: Path) -> None:
+def test_mediapipe_opens_the_one_for_windows_and_its_scores_equal_litert(window_file: Path) -> None:
     windows = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 24000)).astype(np.float32)
-    with mediapipe_classifier(shipped) as client:
-        found = mediapipe_scores(client, windows.reshape(-1), read_card(shipped))
-    np.testing.assert_array_equal(found, open_runner(shipped)(windows))
+    with mediapipe_classifier(window_file) as client:
+        found = mediapipe_scores(client, windows.reshape(-1), read_card(window_file))
+    np.testing.assert_array_equal(found, open_runner(of_chunks(window_file))(windows))
 
 
 def test_scores_are_those_of_keras(exported: Path) -> None:
@@ -83,7 +110,8 @@ def test_another_process_makes_the_same_bytes(exported: Path, tmp_path: Path) ->
         [*command, "--features", "data/features", "--out", str(tmp_path / "again")],
         cwd=exported, check=True, env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
-    for name in ("cry_laugh_fp32.tflite", "cry_laugh_int8.tflite", "card.json"):
+    names = (*(f"cry_laugh_{name}.tflite" for name in ("fp32", "int8", "int8_window")), "card.json")
+    for name in names:
         first = (exported / "models" / "litert" / name).read_bytes()
         assert (tmp_path / "again" / name).read_bytes() == first, name
 

@@ -104,8 +104,8 @@ def test_a_wrong_front_end_is_found_at_the_stage_where_it_goes_wrong(
         store = open_store(Path("data/features"))
         names, windows = parity.chosen_windows(store, params)
         fp32 = ModelFiles(Path("models"), params.package.name).litert("fp32")
-        steps = parity.steps_of(fp32, windows, store, params.frontend)
-    other = params.frontend.model_copy(update={"mel_norm": "none"})
+        steps = parity.steps_of(fp32, windows, store, params.chunk)
+    other = params.chunk.model_copy(update={"mel_norm": "none"})
     cells = parity.row("keras", steps, parity.librosas(windows, other), names, other)
     errors = {cell.stage: figure(cell, "max_rel") for cell in cells}
     assert errors["frames"] < 1e-4 and errors["power"] < 1e-4
@@ -146,8 +146,8 @@ def test_what_is_not_a_number_is_refused_by_name() -> None:
 def test_a_tensor_that_a_file_lacks_is_named_and_its_gate_refused(project: Path) -> None:
     params = load_params()
     window = np.zeros((1, params.frontend.window_length), np.float32)
-    expected = parity.librosas(window, params.frontend)
-    (cell, *_) = parity.row("litert_int8", {}, expected, ["silence"], params.frontend)
+    expected = parity.librosas(window, params.chunk)
+    (cell, *_) = parity.row("litert_int8", {}, expected, ["silence"], params.chunk)
     assert (cell.stage, cell.max_rel) == ("frames", None)
     refused = list(gate.parity_gates(ParityReport(windows=(), entries=(cell,)), params.gate))
     assert [one.passed for one in refused] == [False]

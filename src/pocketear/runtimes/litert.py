@@ -54,11 +54,11 @@ def litert_runner(path: Path) -> Runner:
     run = invoker(interpreter, [sink["index"] for sink in interpreter.get_output_details()])
     shape = state_shape(interpreter)
     if shape is None:
-        return lambda windows: np.asarray([run(window)[0] for window in windows], np.float32)
+        return lambda windows: np.asarray([run(window)[0][0] for window in windows], np.float32)
 
     def step(chunk: Waveform, state: State) -> tuple[Waveform, State]:
         scores, following = run(chunk, state)
-        return scores, following
+        return scores[0], following[0]
 
     return ByChunks(step, sound_length(interpreter), shape)
 
@@ -75,14 +75,14 @@ def state_shape(interpreter: Any) -> tuple[int, ...] | None:
 
 
 def invoker(interpreter: Any, tensors: list[int]) -> Callable[..., list[NDArray[np.float32]]]:
-    """A function that takes the graph's inputs, without their batch axis, and gives `tensors`."""
+    """A function from the graph's inputs, without their batch axis, to `tensors` as they are."""
     sources = [source["index"] for source in interpreter.get_input_details()]
 
     def invoke(*inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         for source, value in zip(sources, inputs, strict=True):
             interpreter.set_tensor(source, value[np.newaxis])
         interpreter.invoke()
-        return [interpreter.get_tensor(tensor)[0] for tensor in tensors]
+        return [interpreter.get_tensor(tensor) for tensor in tensors]
 
     return invoke
 

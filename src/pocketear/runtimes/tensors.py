@@ -81,7 +81,8 @@ def litert_tensors(path: Path) -> TensorRunner:
 
     def step(chunk: Waveform, *states: State) -> tuple[dict[str, FeatureBatch], list[State]]:
         found = invoke(chunk, *states)
-        return dict(zip(wanted, found[len(state) :], strict=True)), found[: len(state)]
+        tensors = dict(zip(wanted, found[len(state) :], strict=True))
+        return tensors, [following[0] for following in found[: len(state)]]
 
     shape = litert.state_shape(asked)
     fresh = [] if shape is None else [np.zeros(shape, np.float32)]

@@ -157,7 +157,7 @@ def normalise(normalisation: Normalisation) -> keras.layers.Layer:
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Of the network behind the front-end, for one window."""
+    """Of the network behind the front-end, for one chunk, which is what an inference computes."""
     return sum(
         math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
         for layer in model.layers

@@ -263,7 +263,7 @@ def padded(found: Findings, label: str = "") -> Iterator[Found]:
 def shorter_window(params: Params, seconds: float) -> dict[str, float | str]:
     """A window of so many seconds, in as many chunks as before if each is still long enough."""
     p = params.frontend
-    least = p.n_fft + (_POOLED - 1) * p.hop_length
+    least = multiple(p.n_fft + (_POOLED - 1) * p.hop_length, p.hop_length, up=True)
     length = max(seconds * p.sample_rate, least)
     chunks = min(p.window_length // params.listener.hop_length, int(length // least))
     hop = multiple(length / chunks, p.hop_length, up=True)
