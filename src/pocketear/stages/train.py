@@ -42,7 +42,7 @@ def summary(whole: Any, history: pd.DataFrame) -> str:
     """What was made, in a line."""
     weights = sum(math.prod(weight.shape) for weight in whole.trainable_variables)
     millions = multiply_adds(whole) / 1e6
-    size = f"{weights} parameters, {millions:.1f} million multiply-adds a window"
+    size = f"{weights} parameters, {millions:.1f} million multiply-adds a chunk"
     return f"{len(history)} epochs; {size}"
 
 
