@@ -67,7 +67,9 @@ def network_size(labels: int) -> dict[str, int]:
     mels = params.frontend.n_mels
     constants = Normalisation(mean=(1.0,) * mels, scale=(1.0,) * mels)
     names = tuple(f"label_{number}" for number in range(labels))
-    whole = network.build(params.frontend, params.model, names, constants)
+    whole = network.build(
+        params.frontend, params.model, names, constants, params.listener.hop_length
+    )
     return {
         "params": sum(math.prod(weight.shape) for weight in whole.trainable_variables),
         "macs_per_window": network.multiply_adds(whole),

@@ -1,4 +1,4 @@
-"""phone_cost: what a second of audio costs on each phone class, and whether repeated counts agree.
+"""phone_cost: what a second of listening costs on each phone class, and whether counts repeat.
 
 Every architecture as it ships (int8 behind the float front-end, random weights: counts do not
 depend on them), and, for scale, known networks from features to scores, without a front-end: the
@@ -32,7 +32,7 @@ from pocketear.phone.harness import Job, count_run
 from pocketear.phone.known_networks import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
 from pocketear.stages.export_litert import convert, quantise
-from pocketear.training.network import NETWORKS, build
+from pocketear.training.network import NETWORKS, build, by_chunks
 
 RUNS = 20
 HOSTS = {"a53": ("cortex-a53", "cortex-a57"), "a76": ("cortex-a76", "neoverse-n1")}
@@ -42,15 +42,17 @@ PARAMS = load_params()
 
 
 def architecture(name: str) -> tuple[bytes, FrontEndParams]:
-    """One of the product's networks as its int8 .tflite, and its front-end."""
+    """One of the product's networks as its int8 .tflite of a chunk, and the chunk's front-end."""
     keras.utils.set_random_seed(PARAMS.seed)
     kind = {"mfcc_cnn": "mfcc"}.get(name, "log_mel")
     p = PARAMS.frontend.model_copy(update={"kind": kind})
     count = layer.n_coefficients(p)
     constants = Normalisation(mean=(0.0,) * count, scale=(1.0,) * count)
     chosen = PARAMS.model.model_copy(update={"architecture": name})
-    built = build(p, chosen, LABELS, constants)
-    return quantise(convert(built), probe_windows(p.window_length)), p
+    hop = PARAMS.listener.hop_length
+    built = build(p, chosen, LABELS, constants, hop)
+    content = quantise(convert(by_chunks(built)), probe_windows(hop))
+    return content, p.model_copy(update={"window_length": hop})
 
 
 def bc_resnet_1() -> bytes:
@@ -82,7 +84,7 @@ def broadcast_block(x: Any, channels: int, stride: int, dilation: int) -> Any:
 
 
 def row(tools: Tools, path: Path, seconds: float) -> dict[str, Any]:
-    """One file, a second of audio in non-overlapping windows, on every phone class."""
+    """One file, run once every so many seconds, on every phone class."""
     counted = {name: count(path, name, tools=tools) for name in phone_table().classes}
     rows = {name: class_row(counts, path, name, seconds) for name, counts in counted.items()}
     macs = front_end_benchmark.multiply_adds(path)
@@ -97,6 +99,7 @@ def class_row(counts: Counts, path: Path, name: str, seconds: float) -> dict[str
     return {
         "instructions_per_second": round(counts.instructions / seconds),
         "front_end_instructions_per_second": round(counts.front_end_instructions / seconds),
+        "instructions_per_quiet_second": round(counts.quiet / seconds),
         **{f"{what}_ms_per_second": round(ms / seconds, 3) for what, ms in milliseconds.items()},
         "leave_one_out_error": round(guess.leave_one_out_error, 4),
         "peak_bytes": counts.peak_bytes,
@@ -113,10 +116,8 @@ def architectures(tools: Tools, folder: Path) -> dict[str, Any]:
         path.write_bytes(content)
         seconds = p.window_length / p.sample_rate
         bare = front_end_benchmark.export(front_end_benchmark.layer(p), p, folder, "front_end")
-        overlap = p.window_length / PARAMS.listener.hop_length  # listener's windows over a sample
         rows[name] = {
             "front_end_macs_per_second": round(front_end_benchmark.multiply_adds(bare) / seconds),
-            "windows_heard_of_each_second": round(overlap, 3),
             **row(tools, path, seconds),
         }
     return rows
@@ -138,7 +139,7 @@ def known(tools: Tools, folder: Path) -> dict[str, Any]:
 
 
 def totals(tools: Tools, path: Path, core: str) -> list[int]:
-    """Instructions of a window in each of RUNS processes."""
+    """Instructions of an inference in each of RUNS processes."""
     windows = probe_windows(read_graph(path).length)
     jobs = [Job(path, windows, core, cpu=HOSTS[core][run % 2]) for run in range(RUNS)]
     return [sum(steady(path, count_run(tools, job))) for job in jobs]
@@ -162,7 +163,7 @@ def main() -> None:
             "identical_runs": all(len(set(found)) == 1 for found in repeated.values()),
             "runs_a_core": RUNS,
             "emulated_cores": HOSTS,
-            "instructions_per_window": {c: sorted(set(found)) for c, found in repeated.items()},
+            "instructions_per_inference": {c: sorted(set(found)) for c, found in repeated.items()},
             "tools": tools.versions,
             "architectures": ours,
             "known_networks": others,
