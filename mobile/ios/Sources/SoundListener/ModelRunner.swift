@@ -51,7 +51,7 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
         let json = Data(text.utf8)
         card = try ModelCard(json: json)
         let length = chunked ? card.hopLength : card.windowLength
-        frontEnd = input == FrontEnd.input ? try FrontEnd(FrontEndSettings(card: json).of(length: length)) : nil
+        frontEnd = try input == FrontEnd.input ? FrontEnd(FrontEndSettings(card: json).of(length: length)) : nil
         let shape = frontEnd.map { [$0.frames, $0.coefficients] } ?? [length]
         let wanted = ModelRunner.dimensions(inputs[input])
         if wanted != shape {
@@ -86,7 +86,7 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
         given[ModelRunner.state] = state
         let found = try model.prediction(from: MLDictionaryFeatureProvider(dictionary: given))
         let next = found.featureValue(for: ModelRunner.nextState)?.multiArrayValue
-        return (try scores(in: found), next)
+        return (scores: try scores(in: found), state: next)
     }
 
     private func scores(in found: MLFeatureProvider) throws -> [Float] {

@@ -17,7 +17,7 @@ struct Sums {
         let scores = chunks.scores(of: window, carried: carried) { chunk, state in
             count += 1
             let sums = state + [chunk.reduce(0, +)]
-            return ([0, sums.reduce(0, +)], Array(sums.dropFirst()))
+            return (scores: [0, sums.reduce(0, +)], state: Array(sums.dropFirst()))
         }
         steps += count
         return scores ?? []
@@ -55,7 +55,7 @@ final class ChunkRunnerTests: XCTestCase {
         func scores(_ window: [Float], carried: Bool) -> [Float]? {
             runner.scores(of: window, carried: carried) { chunk, state in
                 firsts.append(chunk[0])
-                return chunk[0] < 0 ? nil : ([Float(state)], state + 1)
+                return chunk[0] < 0 ? nil : (scores: [Float(state)], state: state + 1)
             }
         }
         XCTAssertEqual(scores([1, 0, 0, 0, 2, 0, 0, 0], carried: false), [1])
@@ -70,7 +70,7 @@ final class ChunkRunnerTests: XCTestCase {
         func scores(carried: Bool, fails: Bool) throws -> [Float]? {
             try runner.scores(of: Array(repeating: 1, count: 8), carried: carried) { _, state in
                 if fails { throw SoundListenerError("step") }
-                return ([Float(state)], state + 1)
+                return (scores: [Float(state)], state: state + 1)
             }
         }
         XCTAssertEqual(try scores(carried: false, fails: false), [1])

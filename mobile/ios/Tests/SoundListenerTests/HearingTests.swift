@@ -96,8 +96,8 @@ final class HearingTests: XCTestCase {
 
     /// All samples of a case's stream: those lost, and those after its end, are 0.
     private func stream(of vector: [String: Any]) throws -> [Float] {
-        let known = try vector.objects("steps").flatMap { step in
-            step["lost"] == nil ? try step.samples("samples") : Array(repeating: 0, count: try step.int("lost"))
+        let known = try vector.objects("steps").flatMap { step -> [Float] in
+            try step["lost"] == nil ? step.samples("samples") : Array(repeating: 0, count: step.int("lost"))
         }
         return known + Array(repeating: 0, count: try vector.int("window_length"))
     }
