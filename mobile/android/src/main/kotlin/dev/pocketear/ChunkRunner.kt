@@ -23,8 +23,11 @@ internal class ChunkRunner(chunkLength: Int, stateSize: Int, labels: Int, privat
 
     override fun run(window: FloatArray, carried: Boolean, scores: FloatArray) {
         if (!carried) clear(state)
-        val first = if (carried) window.size - chunk.capacity() else 0
-        for (start in first until window.size step chunk.capacity()) runChunk(window, start)
+        var start = if (carried) window.size - chunk.capacity() else 0
+        while (start < window.size) {
+            runChunk(window, start)
+            start += chunk.capacity()
+        }
         sink.rewind()
         sink.get(scores)
     }
