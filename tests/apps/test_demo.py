@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,21 @@ from browser import open_tab
 from places import ROOT
 from pocketear.apps.demo import server
 from pocketear.apps.demo.assets import client_folder
-from pocketear.base.errors import PackagingError
+from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.data.decoding.audio import load_waveform
-from pocketear.listening.listener import listen
+from pocketear.listening.listener import is_quiet, listen
 from pocketear.runtimes.card import write_card
 from pocketear.runtimes.litert import litert_runner, open_model
 from tiny_model import SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
 
 STATIC = ROOT / "src/pocketear/apps/demo/static"
 VECTORS = ROOT / "mobile/vectors"
+QUIET = 0.001
 BROWSER = 1e-5  # WebAssembly adds up in another order; the weights here make logits of tens
 
 RUN_VECTORS = """
 import { readFileSync } from "node:fs";
-const { Listener, WindowBuffer } = await import(process.argv[1]);
+const { Listener, WindowBuffer, isQuiet } = await import(process.argv[1]);
 const read = (name) => JSON.parse(readFileSync(`${process.argv[2]}/${name}.json`));
 const events = read("listener").map((c) => {
   const listener = new Listener(c.listener, c.labels, c.sample_rate, c.window_length);
@@ -58,7 +60,20 @@ const windows = read("windows").map((c) => {
   if (rest) add(rest);
   return out;
 });
-console.log(JSON.stringify({ events, windows }));
+const hearing = read("hearing").map((c) => {
+  const buffer = new WindowBuffer(c.window_length, c.hop_length);
+  const out = [];
+  const add = (w) => out.push({ start: buffer.start, run: !isQuiet(w, c.quiet_peak) });
+  for (const step of c.steps) {
+    if ("lost" in step) { buffer.lose(step.lost); continue; }
+    const samples = Float32Array.from(step.samples, (s) => (s === null ? NaN : s));
+    for (const window of buffer.push(samples)) add(window);
+  }
+  const rest = buffer.finish();
+  if (rest) add(rest);
+  return out;
+});
+console.log(JSON.stringify({ events, windows, hearing }));
 """
 
 
@@ -92,11 +107,20 @@ def test_windows_are_the_references(vectors: dict[str, list[dict]]) -> None:
             assert zeros == expected["zeros"], case["name"]
 
 
+def test_the_windows_that_are_run_are_the_references(vectors: dict[str, list[dict]]) -> None:
+    cases = json.loads((VECTORS / "hearing.json").read_text())
+    for case, found in zip(cases, vectors["hearing"], strict=True):
+        expected = [{"start": w["start"], "run": w["run"]} for w in case["windows"]]
+        assert found == expected, case["name"]
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.tflite"
     thresholds = {"crying_baby": 0.45, "laughing": 0.45}
-    path.write_bytes(write_card(tiny_tflite(), tiny_card(thresholds=thresholds)))
+    card = tiny_card(thresholds=thresholds)
+    card = replace(card, listener=replace(card.listener, quiet_peak=QUIET))
+    path.write_bytes(write_card(tiny_tflite(), card))
     return path
 
 
@@ -132,6 +156,36 @@ def test_only_the_pages_own_files_are_served(address: str, model: Path) -> None:
         assert get(address, path).status == 404
 
 
+def with_state(tflite: bytes) -> bytes:
+    """A .tflite with a second input, a state, which it gives back."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
+    (graph,) = model.subgraphs
+    state = schema.TensorT()
+    state.name, state.shape, state.type = b"state", [1, 1, 4], schema.TensorType.FLOAT32
+    graph.tensors.append(state)
+    graph.inputs = [*graph.inputs, len(graph.tensors) - 1]
+    graph.outputs = [*graph.outputs, len(graph.tensors) - 1]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_beside_a_model_of_chunks_the_file_of_windows_is_served(
+    model: Path, tmp_path: Path, client: Path
+) -> None:
+    chunks, windows = tmp_path / "baby_int8.tflite", tmp_path / "baby_int8_window.tflite"
+    chunks.write_bytes(write_card(with_state(tiny_tflite(window=WINDOW // 2)), tiny_card()))
+    with pytest.raises(RunnerError, match=r"no baby_int8_window.tflite beside it") as error:
+        server.demo_files(chunks, client)
+    assert "\n" not in str(error.value)
+    shutil.copy(model, windows)
+    assert server.demo_files(chunks, client)["/model.tflite"][0] == windows.read_bytes()
+    assert server.demo_files(windows, client)["/model.tflite"][0] == windows.read_bytes()
+
+
 def test_a_foreign_name_for_this_machine_is_refused(address: str) -> None:
     port = address.partition(":")[2]
     assert get(address, "/card.json", host=f"LOCALHOST:{port}").status == 200
@@ -164,7 +218,7 @@ def test_a_file_gives_the_scores_and_events_of_python(
     address: str, model: Path, tmp_path: Path, esc10: Path
 ) -> None:
     waveform = load_waveform(next(esc10.rglob("*.ogg")), SAMPLE_RATE)[: 3 * SAMPLE_RATE]
-    waveform[SAMPLE_RATE : SAMPLE_RATE + 4 * WINDOW] = 0  # digital silence is not run
+    waveform[SAMPLE_RATE : SAMPLE_RATE + 4 * WINDOW] *= QUIET  # what is quiet is not run
     # float: Chromium divides positive 16-bit samples by 32767, everyone else by 32768
     soundfile.write(tmp_path / "clip.wav", waveform, SAMPLE_RATE, subtype="FLOAT")
     with open_tab(f"http://{address}/") as tab:
@@ -181,7 +235,9 @@ def test_a_file_gives_the_scores_and_events_of_python(
     starts = range(0, len(waveform) - WINDOW + 1, WINDOW // 2)
     windows = np.stack([waveform[start : start + WINDOW] for start in starts])
     expected = ours.run(windows)
-    expected[~windows.any(axis=1)] = 0
+    quiet = [is_quiet(window, QUIET) for window in windows]
+    assert 0 < sum(quiet) < len(quiet)
+    expected[quiet] = 0
     assert [row[0] for row in history] == list(starts)
     np.testing.assert_allclose([row[1:] for row in history], expected, atol=BROWSER)
     reference = [vars(event) for event in listen(ours.run, ours.card, [waveform])]
@@ -224,7 +280,7 @@ def test_the_microphone_arrives_as_it_sounds(
     run = litert_runner(model)
     for start, *scores in history[:-1]:
         window = taken[start : start + WINDOW]
-        if window.any():
+        if not is_quiet(window, QUIET):
             np.testing.assert_allclose(scores, run(window[np.newaxis])[0], atol=BROWSER)
 
 

@@ -18,6 +18,11 @@ test that reads it holds every log-mel to `limit` in that measure, and every MFC
 largest of its frame. Waveforms are rounded, to keep the file small. The last digits of librosa's
 FFT depend on the machine: tests/frontend/test_numpy_fft.py asks whether this file is up to date.
 
+hearing.json: streams of samples (null: not a number) with losses, and their windows: where each
+starts, whether it is run, and whether its state is `carried`: the window a hop before it, in the
+same unbroken stream, was run, so only the newest hop of samples is new to the model. The last
+window of a stream shorter than a window is zero-padded, and is never carried.
+
 windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
 where they start in the stream, their first and last sample, and how many zeros end them.
 """
@@ -33,7 +38,7 @@ import numpy as np
 from pocketear.base.errors import RunnerError
 from pocketear.evaluation.numeric_error import probes
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
-from pocketear.listening.listener import Listener, WindowBuffer
+from pocketear.listening.listener import Listener, WindowBuffer, is_quiet
 from pocketear.params import FrontEndParams
 from pocketear.runtimes.card import card_from, card_json, settings_from, write_card
 from tiny_model import tiny_card, tiny_tflite
@@ -62,6 +67,9 @@ FRONT_END = {
     "n_mfcc": 13, "lifter": 0,
 }  # fmt: skip
 LIMIT = 1e-4  # gate.max_front_end_error, as it ships
+PEAK = 0.01  # ABOVE is the next float32, TINY the one after 0
+ABOVE = float(str(np.nextafter(np.float32(PEAK), np.float32(1))))
+TINY = float(str(np.nextafter(np.float32(0), np.float32(1))))
 
 
 def cry(*scores: float | None) -> list[Any]:
@@ -180,12 +188,20 @@ def card_cases() -> list[dict[str, Any]]:
         card_case("a negative minimum", nothing, {"min_seconds": -1.0}),
         card_case("a negative pause", nothing, {"refractory_seconds": -1.0}),
         card_case("a threshold that is text", nothing, {"thresholds": {**TWO, "laughing": "x"}}),
+        card_case("a quiet peak", nothing, {"quiet_peak": 0.01}),
+        card_case("a quiet peak of 0", nothing, {"quiet_peak": 0}),
+        card_case("a quiet peak just below full scale", nothing, {"quiet_peak": 0.9999999999}),
+        card_case("a negative quiet peak", nothing, {"quiet_peak": -0.01}),
+        card_case("a quiet peak of full scale", nothing, {"quiet_peak": 1}),
+        card_case("a quiet peak that is not a number", nothing, {"quiet_peak": "NaN"}),
+        card_case("a quiet peak that is text", nothing, {"quiet_peak": "quiet"}),
     ]  # fmt: skip
 
 
 def card_case(name: str, changes: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
-    """One card, and what the reference says of it."""
+    """One card, and what the reference says of it. It has no quiet_peak but in `listener`."""
     card = json.loads(card_json(tiny_card(window_length=8, hop_length=4))) | changes
+    del card["listener"]["quiet_peak"]
     card["listener"] |= listener
     try:
         card_from(json.dumps(card))
@@ -276,12 +292,92 @@ def _seen(start: int, window: np.ndarray) -> dict[str, Any]:
     return {"start": start, "first": float(window[0]), "last": float(window[-1]), "zeros": zeros}
 
 
+def hearing_cases() -> list[dict[str, Any]]:
+    """One case a rule, and streams drawn at random. Windows of 12, hops of 4."""
+    loud, quiet, lost = [0.5, -0.25], [PEAK, -0.005], {"lost": 5}
+    long, hop = pushed(loud * 14), pushed(quiet * 2)
+    return [
+        hearing_case("loud", [long]),
+        hearing_case("quiet", [pushed(quiet * 40)]),
+        hearing_case("loud, quiet, loud", [long, pushed(quiet * 16), long]),
+        hearing_case("equal to the peak", [pushed([PEAK, -PEAK] * 14)]),
+        hearing_case("the next float above", [hop, hop, pushed([PEAK, 0, ABOVE, 0]), *[hop] * 5]),
+        hearing_case("the next float below minus", [*[hop] * 3, pushed([0, -ABOVE]), *[hop] * 5]),
+        hearing_case("not a number", [*[hop] * 3, pushed([None]), *[hop] * 5]),
+        hearing_case("a loud sample first in a hop", [*[hop] * 4, pushed([0.5]), *[hop] * 5]),
+        hearing_case("a loud sample last in a hop", [pushed([0] * 15 + [0.5]), *[hop] * 5]),
+        hearing_case("digital silence", [pushed([0] * 20 + [TINY] + [0] * 20)], quiet_peak=0.0),
+        hearing_case("a loss", [long, lost, long]),
+        hearing_case("a loss of nothing", [long, {"lost": 0}, long]),
+        hearing_case("two losses", [long, lost, pushed(loud), lost, long]),
+        hearing_case("a loss in quiet", [hop, hop, lost, *[hop] * 3, pushed(loud), *[hop] * 5]),
+        hearing_case("a loss after loud", [pushed(loud * 6), lost, *[hop] * 6]),
+        hearing_case("a loss at once", [lost, long]),
+        hearing_case("shorter than a window", [pushed(loud)]),
+        hearing_case("shorter than a window and quiet", [hop]),
+        hearing_case("a loss, then too little", [long, lost, pushed(loud)]),
+        hearing_case("nothing", []),
+        hearing_case("one sample at a time", [pushed([x]) for x in loud * 7 + quiet * 8 + loud]),
+        hearing_case("hop as long as the window", [long, *[hop] * 6, lost, long], length=4),
+        hearing_case("a loss of nothing between such", [long, {"lost": 0}, long], length=4),
+        hearing_case("hop of one", [pushed(quiet * 2 + loud + quiet * 4)], length=3, hop=1),
+        hearing_case("not a whole number of hops", [hop, pushed(loud), *[hop] * 6], length=10),
+        *(hearing_case(f"random {seed}", random_stream(seed)) for seed in range(8)),
+    ]
+
+
+def pushed(samples: list[float | None]) -> dict[str, Any]:
+    """A step of hearing.json."""
+    return {"samples": samples}
+
+
+def random_stream(seed: int) -> list[dict[str, Any]]:
+    """Blocks of any length around the quiet peak, with losses."""
+    draw = np.random.default_rng(seed)
+    steps: list[dict[str, Any]] = []
+    for _ in range(24):
+        levels = draw.choice([0.0, PEAK, -PEAK, ABOVE, 0.5], int(draw.integers(1, 12)),
+                             p=[0.3, 0.3, 0.3, 0.05, 0.05])  # fmt: skip
+        steps.append(pushed(levels.tolist()))
+        if draw.uniform() < 0.1:
+            steps.append({"lost": int(draw.integers(0, 9))})
+    return steps
+
+
+def hearing_case(
+    name: str, steps: list[dict[str, Any]], length: int = 12, hop: int = 4, quiet_peak: float = PEAK
+) -> dict[str, Any]:
+    """One case with the windows that the reference yields."""
+    buffer, windows, unbroken = WindowBuffer(length, hop), [], False
+
+    def take(window: np.ndarray) -> None:
+        run = not is_quiet(window, quiet_peak)
+        carried = run and unbroken and windows[-1]["run"]
+        windows.append({"start": buffer.start, "run": run, "carried": carried})
+
+    for step in steps:
+        if "lost" in step:
+            buffer.lose(step["lost"])
+            unbroken = False
+        else:
+            samples = [np.nan if sample is None else sample for sample in step["samples"]]
+            for window in buffer.push(np.array(samples, np.float32)):
+                take(window)
+                unbroken = True
+    rest = buffer.finish()
+    if rest is not None:
+        take(rest)
+    return {"name": name, "window_length": length, "hop_length": hop, "quiet_peak": quiet_peak,
+            "steps": steps, "windows": windows}  # fmt: skip
+
+
 def vectors() -> dict[str, bytes]:
     """File name -> content, of those that are the same on every machine."""
     card = tiny_card(window_length=8, hop_length=4)
     return {
         "listener.json": _bytes([*hand_made(), *random_cases()]),
         "windows.json": _bytes(window_cases()),
+        "hearing.json": _bytes(hearing_cases()),
         "cards.json": _bytes(card_cases()),
         "card.tflite": write_card(tiny_tflite(window=8), card),
     }

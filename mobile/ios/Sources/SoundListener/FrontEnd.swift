@@ -1,10 +1,10 @@
 import Foundation
 
-/// The front-end outside the model: a window to the log-mel or MFCC that a network-only model takes.
+/// The front-end outside the model: a chunk to the log-mel or MFCC that a network-only model takes.
 ///
 /// The same algorithm and precision as numpy_fft.py: each frame windowed, a real FFT, powers, mels, the
 /// logarithm above the floor, the DCT. All constants come from the settings in the model's card.
-/// Allocates nothing a window. One thread at a time.
+/// Allocates nothing a chunk. One thread at a time.
 final class FrontEnd {
     /// The name of a model's input that takes features; any other takes the waveform.
     static let input = "features"

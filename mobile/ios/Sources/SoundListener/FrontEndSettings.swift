@@ -11,7 +11,7 @@ struct FrontEndSettings: Decodable, Sendable {
 
     let kind: Kind
     let sample_rate: Int
-    let window_length: Int
+    private(set) var window_length: Int
     let n_fft: Int
     let win_length: Int
     let hop_length: Int
@@ -44,6 +44,14 @@ struct FrontEndSettings: Decodable, Sendable {
         if window_length != card.window_length || sample_rate != card.sample_rate {
             throw SoundListenerError("\(ModelCard.key): front-end of another window or rate; export it again")
         }
+    }
+
+    /// The same front-end for sounds of `length` samples, as a chunk is.
+    func of(length: Int) throws -> FrontEndSettings {
+        var settings = self
+        settings.window_length = length
+        try settings.check()
+        return settings
     }
 
     private func check() throws {

@@ -13,6 +13,8 @@ public struct ModelCard: Sendable {
     public let hopLength: Int
     /// The score from which a label sounds; a label without one is background, and never does.
     public let thresholds: [String: Float]
+    /// A window with no sample beyond it is not put to the model; full scale is 1.
+    public let quietPeak: Double
     let smoothing: Int
     let hysteresis: Float
     let minSeconds: Double
@@ -38,6 +40,7 @@ public struct ModelCard: Sendable {
         hysteresis = Float(listener.hysteresis)
         minSeconds = listener.min_seconds
         refractorySeconds = listener.refractory_seconds
+        quietPeak = listener.quiet_peak ?? 0
         try check(background: listener.background)
     }
 
@@ -52,6 +55,9 @@ public struct ModelCard: Sendable {
         let pauses = 0...86_400.0  // what is longer would not be a pause, and might not fit an Int
         if !pauses.contains(minSeconds) || !pauses.contains(refractorySeconds) {
             throw SoundListenerError("model card: wrong times; export it again")
+        }
+        if quietPeak < 0 || quietPeak >= 1 {
+            throw SoundListenerError("model card: quiet_peak must be at least 0 and below 1; export it again")
         }
         if hysteresis < 0 || thresholds.values.contains(where: { hysteresis >= $0 }) {
             throw SoundListenerError("model card: hysteresis must be below every threshold; export it again")
@@ -76,6 +82,7 @@ public struct ModelCard: Sendable {
         let hysteresis: Double
         let min_seconds: Double
         let refractory_seconds: Double
+        let quiet_peak: Double?  // a card of an earlier version has none
         let thresholds: [String: Double]
         let background: [String]
     }

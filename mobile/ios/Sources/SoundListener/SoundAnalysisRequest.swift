@@ -4,19 +4,16 @@ import SoundAnalysis
 extension ModelRunner {
     /// The model as a request of Apple's SoundAnalysis, for an app that has an SNAudioStreamAnalyzer:
     ///
-    ///     let request = try await ModelRunner().soundRequest()
+    ///     let request = try await ModelRunner.soundRequest()
     ///     try analyzer.add(request, withObserver: observer)
     ///
-    /// It gives a classification a window; thresholds and smoothing are then the app's own. A model
-    /// that takes features is refused: SoundAnalysis has waveforms only.
-    public func soundRequest() throws -> SNClassifySoundRequest {
-        if takesFeatures {
-            throw SoundListenerError(
-                "SoundAnalysis gives waveforms and this model takes features: use SoundListener, "
-                    + "or export with export.ios_front_end: in_model")
-        }
-        let request = try SNClassifySoundRequest(mlModel: model)
-        request.overlapFactor = 1 - Double(card.hopLength) / Double(card.windowLength)
+    /// It is of the package's second file, which has the same weights and takes whole windows. It gives
+    /// a classification a window; thresholds, smoothing and the quiet peak are then the app's own.
+    /// Throws where there is no such file: SoundAnalysis has waveforms only, and no states.
+    public static func soundRequest() async throws -> SNClassifySoundRequest {
+        let runner = try await ModelRunner(model: load(source(ofWindows: true)))
+        let request = try SNClassifySoundRequest(mlModel: runner.model)
+        request.overlapFactor = 1 - Double(runner.card.hopLength) / Double(runner.card.windowLength)
         return request
     }
 }

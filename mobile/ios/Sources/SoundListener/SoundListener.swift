@@ -29,7 +29,14 @@ public final class SoundListener: Sendable {
     /// or AVFoundation throws if they fail.
     public func events() -> AsyncThrowingStream<Event, Error> {
         AsyncThrowingStream { continuation in
-            let session = Session(runner: runner, queue: queue, continuation: continuation)
+            let session: Session
+            do {  // with a runner of its own: a state is of one stream
+                let own = try ModelRunner(model: runner.model)
+                session = Session(runner: own, queue: queue, continuation: continuation)
+            } catch {
+                continuation.finish(throwing: error)
+                return
+            }
             continuation.onTermination = { _ in session.stop() }
             Task {
                 if await AVCaptureDevice.requestAccess(for: .audio) {
@@ -51,6 +58,7 @@ private final class Session: @unchecked Sendable {
     private let continuation: AsyncThrowingStream<Event, Error>.Continuation
     private let hearing: Hearing
     private let rate: Double
+    private let hopSeconds: Double
     private let log = Logger(subsystem: "dev.pocketear", category: "SoundListener")
     private var engine: AVAudioEngine?
     private var observers: [NSObjectProtocol] = []
@@ -64,6 +72,7 @@ private final class Session: @unchecked Sendable {
         self.queue = queue
         self.continuation = continuation
         rate = Double(runner.card.sampleRate)
+        hopSeconds = Double(runner.card.hopLength) / rate
         hearing = Hearing(card: runner.card, model: runner) { continuation.yield($0) }
     }
 
@@ -114,7 +123,10 @@ private final class Session: @unchecked Sendable {
         guard format.sampleRate > 0, let tap = Tap(from: format, rate: rate) else {
             throw SoundListenerError("the microphone cannot be opened: another app may hold it")
         }
-        engine.inputNode.installTap(onBus: 0, bufferSize: 4096, format: format) { [weak self] buffer, time in
+        // A hop, as no window is complete before. The system may give less: 0.4 s is the most, says
+        // AVAudioNode.h.
+        let size = AVAudioFrameCount((hopSeconds * format.sampleRate).rounded(.up))
+        engine.inputNode.installTap(onBus: 0, bufferSize: size, format: format) { [weak self] buffer, time in
             guard let session = self else { return }
             let (lost, samples) = tap.take(buffer, at: time)
             session.queue.async { session.hear(samples, after: lost) }

@@ -14,20 +14,27 @@ public struct WindowBuffer {
     }
 
     /// Takes samples; hands each window, and where it starts, to `use` as it fills up.
+    ///
+    /// If `use` throws, the samples that follow its window are not taken.
     public mutating func push(_ samples: [Float], use: ([Float], Int) throws -> Void) rethrows {
         for sample in samples {
             held[count] = sample
             count += 1
             if count == held.count {
                 whole = true
+                defer { advance() }
                 try use(held, start)
-                for index in hop..<max(hop, held.count) {
-                    held[index - hop] = held[index]
-                }
-                count -= hop
-                start += hop
             }
         }
+    }
+
+    /// Makes room for the next hop.
+    private mutating func advance() {
+        for index in hop..<max(hop, held.count) {
+            held[index - hop] = held[index]
+        }
+        count -= hop
+        start += hop
     }
 
     /// `lost` samples of the stream are lost: no window spans them.

@@ -56,6 +56,17 @@ final class FrontEndTests: XCTestCase {
     }
 
     /// Also where the sample lies in no frame, or an infinity would be a floor; the next window is heard.
+    func testAChunkHasTheFramesOfItsOwnLength() throws {
+        let settings = try FrontEndSettings(card: try cardText(of: Vectors.cases("front_end.json")[1]))
+        let whole = try FrontEnd(settings)
+        let chunk = try FrontEnd(settings.of(length: 500))
+        XCTAssertLessThan(chunk.frames, whole.frames)
+        let samples = try Vectors.cases("front_end.json")[1].floats("waveform")
+        let heard = try features(chunk, Array(samples[..<500]))
+        XCTAssertEqual(heard.count, chunk.frames)
+        XCTAssertThrowsError(try settings.of(length: settings.n_fft - 1))
+    }
+
     func testWhatIsNotANumberMakesAllFeaturesNaN() throws {
         let vector = try Vectors.cases("front_end.json")[1]
         let frontEnd = try FrontEnd(FrontEndSettings(card: try cardText(of: vector)))

@@ -12,9 +12,18 @@ private final class Constant: SoundModel {
         self.answer = answer
     }
 
-    func scores(of window: [Float]) throws -> [Float] {
+    func scores(of window: [Float], carried: Bool) throws -> [Float] {
         windows.append(window)
         return answer
+    }
+}
+
+/// Gives what a function gives.
+private struct Function: SoundModel {
+    let run: ([Float], Bool) throws -> [Float]
+
+    func scores(of window: [Float], carried: Bool) throws -> [Float] {
+        try run(window, carried)
     }
 }
 
@@ -33,6 +42,79 @@ final class HearingTests: XCTestCase {
         try hearing.push([1, 2, 3])
         try hearing.finish()
         XCTAssertEqual(model.windows, [[1, 2, 3, 0, 0, 0, 0, 0]])
+    }
+
+    func testTheReferenceRunsTheSameWindowsAndCarriesTheSame() throws {
+        for vector in try Vectors.cases("hearing.json") {
+            let name = try vector.text("name")
+            let (samples, length) = (try stream(of: vector), try vector.int("window_length"))
+            let expected = try vector.objects("windows").filter { try $0.int("run") == 1 }
+            var found: [(window: [Float], carried: Bool)] = []
+            try hear(vector, Function { window, carried in
+                found.append((window, carried))
+                return [0, 0]
+            })
+            XCTAssertEqual(found.map { $0.carried }, try expected.map { try $0.int("carried") == 1 }, name)
+            for (run, wanted) in zip(found, expected) {
+                let start = try wanted.int("start")
+                XCTAssertEqual(bits(run.window), bits(samples[start..<start + length]), name)
+            }
+        }
+    }
+
+    /// What a model that takes one chunk at a time gives does not depend on what is carried.
+    func testCarriedOrNotTheScoresAreTheSame() throws {
+        for vector in try Vectors.cases("hearing.json") {
+            let (length, hop) = (try vector.int("window_length"), try vector.int("hop_length"))
+            if length % hop != 0 { continue }
+            var carrying = Sums(hop: hop, chunks: length / hop)
+            var starting = Sums(hop: hop, chunks: length / hop)
+            try hear(vector, Function { window, carried in
+                let scores = carrying.scores(of: window, carried: carried)
+                XCTAssertEqual(bits(scores), bits(starting.scores(of: window, carried: false)))
+                return scores
+            })
+        }
+    }
+
+    func testAModelThatThrewBreaksTheStreamAndIsRunAgain() throws {
+        var found: [Bool] = []
+        var starts: [Double] = []
+        let model = Function { _, carried in
+            found.append(carried)
+            if found.count == 2 { throw SoundListenerError("second") }
+            return [0, 0.9]
+        }
+        let hearing = Hearing(card: try plainCard(), model: model) { starts.append($0.startSeconds) }
+        try hearing.push(Array(repeating: 1, count: 8))
+        XCTAssertThrowsError(try hearing.push(Array(repeating: 1, count: 4)))
+        try hearing.push(Array(repeating: 1, count: 12))
+        XCTAssertEqual(found, [false, true, false, true])
+        // Begun at 2 of the first window, ended by the error, begun anew in the window from 12 on.
+        XCTAssertEqual(starts, [0.5, 0.5, 3.5])
+    }
+
+    /// All samples of a case's stream: those lost, and those after its end, are 0.
+    private func stream(of vector: [String: Any]) throws -> [Float] {
+        let known = try vector.objects("steps").flatMap { step -> [Float] in
+            try step["lost"] == nil ? step.samples("samples") : Array(repeating: 0, count: step.int("lost"))
+        }
+        return known + Array(repeating: 0, count: try vector.int("window_length"))
+    }
+
+    private func hear(_ vector: [String: Any], _ model: SoundModel) throws {
+        let card = try plainCard(
+            window: vector.int("window_length"), hop: vector.int("hop_length"),
+            quietPeak: vector.number("quiet_peak"))
+        let hearing = Hearing(card: card, model: model) { _ in }
+        for step in try vector.objects("steps") {
+            if step["lost"] != nil {
+                hearing.lose(try step.int("lost"))
+            } else {
+                try hearing.push(step.samples("samples"))
+            }
+        }
+        try hearing.finish()
     }
 
     func testALossEndsWhatSounds() throws {

@@ -32,6 +32,11 @@ extension Dictionary where Key == String, Value == Any {
         try XCTUnwrap(self[key] as? String)
     }
 
+    /// Samples; null in the file is not a number.
+    func samples(_ key: String) throws -> [Float] {
+        try XCTUnwrap(self[key] as? [Any]).map { ($0 as? NSNumber).map { Float($0.doubleValue) } ?? .nan }
+    }
+
     func objects(_ key: String) throws -> [[String: Any]] {
         try XCTUnwrap(self[key] as? [[String: Any]])
     }
@@ -47,13 +52,13 @@ func card(of vector: [String: Any]) throws -> ModelCard {
     return try ModelCard(json: JSONSerialization.data(withJSONObject: fields))
 }
 
-/// A card with one label that sounds, a window of 8 and a hop of 4 samples at 4 Hz.
-func plainCard() throws -> ModelCard {
+/// A card with one label that sounds, at 4 Hz.
+func plainCard(window: Int = 8, hop: Int = 4, quietPeak: Double = 0) throws -> ModelCard {
     let text = """
         {"name": "plain", "version": "0.0.0", "labels": ["other", "bark"], "sample_rate": 4,
-         "window_length": 8, "listener": {"hop_length": 4, "smoothing": 1, "hysteresis": 0.1,
+         "window_length": \(window), "listener": {"hop_length": \(hop), "smoothing": 1, "hysteresis": 0.1,
          "min_seconds": 0, "refractory_seconds": 0, "thresholds": {"bark": 0.5},
-         "background": ["other"]}}
+         "background": ["other"], "quiet_peak": \(quietPeak)}}
         """
     return try ModelCard(json: Data(text.utf8))
 }

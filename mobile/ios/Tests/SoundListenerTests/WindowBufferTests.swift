@@ -15,6 +15,15 @@ final class WindowBufferTests: XCTestCase {
         }
     }
 
+    func testAfterAWindowThatThrewItGoesOn() {
+        var buffer = WindowBuffer(windowLength: 6, hop: 2)
+        XCTAssertThrowsError(
+            try buffer.push(Array(repeating: 1, count: 6)) { _, _ in throw SoundListenerError("window") })
+        var starts: [Int] = []
+        buffer.push([1, 1]) { _, start in starts.append(start) }
+        XCTAssertEqual(starts, [2])
+    }
+
     private func seen(_ vector: [String: Any]) throws -> [[Double]] {
         var buffer = WindowBuffer(windowLength: try vector.int("window_length"), hop: try vector.int("hop_length"))
         var seen: [[Double]] = []

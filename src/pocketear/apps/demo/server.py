@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pocketear.apps.demo.assets import client_folder
-from pocketear.base.errors import PackagingError
+from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.base.loopback import LOOPBACK, OwnHostHandler
 from pocketear.runtimes.card import card_json, read_card
+from pocketear.runtimes.litert import interpreter_of
 
 _STATIC = Path(__file__).parent / "static"
 _BASE_CSS = Path(__file__).parents[2] / "report/templates/base.css"  # looks like the report
@@ -33,7 +34,7 @@ Files = dict[str, tuple[bytes, str]]  # address -> content, type
 def demo_files(model: Path, client: Path) -> Files:
     """All that is served: the page, the model and its card, MediaPipe's client.
 
-    raises: RunnerError if the model cannot be read
+    raises: RunnerError if the model cannot be read, or there is none that MediaPipe can run
     """
     card = card_json(read_card(model)).encode()
     files = {f"/{path.name}": path for path in (*sorted(_STATIC.iterdir()), _BASE_CSS)}
@@ -44,9 +45,25 @@ def demo_files(model: Path, client: Path) -> Files:
         for address, path in files.items()
     }
     served["/"] = served.pop("/index.html")
-    served["/model.tflite"] = (model.read_bytes(), "application/octet-stream")
+    served["/model.tflite"] = (of_windows(model).read_bytes(), "application/octet-stream")
     served["/card.json"] = (card, _TYPES[".json"])
     return served
+
+
+def of_windows(model: Path) -> Path:
+    """What MediaPipe, which has no states, runs: `model`, or the file beside one that takes chunks.
+
+    raises: RunnerError if that file is not there
+    """
+    if len(interpreter_of(model, model.read_bytes()).get_input_details()) == 1:
+        return model
+    window = model.with_name(f"{model.stem}_window{model.suffix}")
+    if not window.is_file():
+        raise RunnerError(
+            f"{model}: takes a chunk at a time, which MediaPipe cannot, and there is no "
+            f"{window.name} beside it; export again, or give a model that takes windows"
+        )
+    return window
 
 
 def make_server(files: Files, port: int) -> ThreadingHTTPServer:

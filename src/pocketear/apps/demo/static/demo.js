@@ -1,7 +1,7 @@
 // demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, charts.
 // Nothing about the model is hard-coded: labels, lengths and thresholds come from its card.
 import { AudioClassifier, FilesetResolver } from "./tasks-audio/audio_bundle.mjs";
-import { Listener, WindowBuffer } from "./listener.js";
+import { Listener, WindowBuffer, isQuiet } from "./listener.js";
 import { Curves, Spectrogram, colour } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -37,7 +37,7 @@ class Session {
 
   classify(window) {
     const scores = new Float32Array(this.card.labels.length);
-    if (window.some((sample) => sample !== 0)) { // the model is not run on digital silence, as on the phone
+    if (!isQuiet(window, this.card.listener.quiet_peak ?? 0)) { // as on the phone, quiet ones are not run
       const began = performance.now();
       const [result] = this.classifier.classify(window, this.card.sample_rate);
       this.work += performance.now() - began;

@@ -43,6 +43,12 @@ export class WindowBuffer {
   }
 }
 
+/** Whether no sample is beyond +-quietPeak; one that is not a number is. All in float32. */
+export function isQuiet(window, quietPeak) {
+  const peak = Math.fround(quietPeak);
+  return window.every((sample) => Math.abs(sample) <= peak);
+}
+
 /** Scores of successive windows -> events {label, start_s, end_s, peak, ended}. */
 export class Listener {
   constructor(settings, labels, sampleRate, windowLength) {

@@ -4,58 +4,93 @@ import android.content.Context
 import java.io.FileInputStream
 import java.io.IOException
 import java.nio.ByteBuffer
-import java.nio.ByteOrder
+import java.nio.FloatBuffer
 import java.nio.channels.FileChannel
 import org.tensorflow.lite.InterpreterApi
 
-/** The .tflite of the package, run by LiteRT on one thread. One thread at a time. */
+/**
+ * A .tflite, run by LiteRT on one thread. One thread at a time.
+ *
+ * It takes one chunk and a state, or, as of earlier versions, a whole window.
+ */
 internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : Model, AutoCloseable {
     private val interpreter = InterpreterApi.create(tflite, InterpreterApi.Options().setNumThreads(1))
-    private val source = floats(card.windowLength)
-    private val sink = floats(card.labels.size)
-
-    init {
-        val found = interpreter.getInputTensor(0).numElements() to interpreter.getOutputTensor(0).numElements()
-        if (found != card.windowLength to card.labels.size) {
-            interpreter.close()
-            throw IllegalArgumentException(
-                "the model takes ${found.first} samples and has ${found.second} labels, its card says " +
-                    "${card.windowLength} and ${card.labels.size}; export it again",
-            )
-        }
+    private val form = try {
+        formOf(inputSizes(), outputSizes(), card)
+    } catch (error: IllegalArgumentException) {
+        interpreter.close()
+        throw error
     }
+    private val inputs = arrayOfNulls<Any>(interpreter.inputTensorCount)
+    private val outputs = HashMap<Int, Any>()
+    private val runner = ChunkRunner(form.chunkLength, form.stateSize, card.labels.size, ::step)
 
-    override fun run(window: FloatArray, scores: FloatArray) {
-        source.rewind()
-        source.asFloatBuffer().put(window)
-        sink.rewind()
-        interpreter.run(source, sink)
-        sink.rewind()
-        sink.asFloatBuffer().get(scores)
-    }
+    override fun run(window: FloatArray, carried: Boolean, scores: FloatArray) =
+        runner.run(window, carried, scores)
 
     override fun close() = interpreter.close()
 
+    private fun step(chunk: FloatBuffer, state: FloatBuffer, scores: FloatBuffer, nextState: FloatBuffer) {
+        inputs[0] = chunk
+        outputs[0] = scores
+        if (form.stateSize > 0) {
+            inputs[1] = state
+            outputs[1] = nextState
+        }
+        interpreter.runForMultipleInputsOutputs(inputs, outputs)
+    }
+
+    private fun inputSizes() =
+        List(interpreter.inputTensorCount) { interpreter.getInputTensor(it).numElements() }
+
+    private fun outputSizes() =
+        List(interpreter.outputTensorCount) { interpreter.getOutputTensor(it).numElements() }
+
     companion object {
         private const val FOLDER = "pocketear"
-        private const val FLOAT_BYTES = 4
-
-        private fun floats(size: Int): ByteBuffer =
-            ByteBuffer.allocateDirect(size * FLOAT_BYTES).order(ByteOrder.nativeOrder())
 
         /**
-         * Maps the one .tflite in assets/pocketear into memory.
+         * Maps the one .tflite in assets/pocketear that is not for other runtimes into memory.
          *
          * @throws IOException if there is none, more than one, or it lies compressed in the app
          */
         fun map(context: Context): ByteBuffer {
-            val found = context.assets.list(FOLDER).orEmpty().filter { it.endsWith(".tflite") }
-            if (found.size != 1) throw IOException("assets/$FOLDER: want one .tflite, found $found")
-            return context.assets.openFd("$FOLDER/${found.single()}").use { asset ->
-                FileInputStream(asset.fileDescriptor).channel.use { channel ->
-                    channel.map(FileChannel.MapMode.READ_ONLY, asset.startOffset, asset.declaredLength)
+            val asset = assetOf(context.assets.list(FOLDER).orEmpty())
+            return context.assets.openFd("$FOLDER/$asset").use { file ->
+                FileInputStream(file.fileDescriptor).channel.use { channel ->
+                    channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
                 }
             }
         }
+
+        /** The .tflite to run. One of windows, for MediaPipe, may lie beside it. */
+        fun assetOf(files: Array<out String>): String {
+            val found = files.filter { it.endsWith(".tflite") && !it.endsWith("_window.tflite") }
+            return found.singleOrNull() ?: throw IOException("assets/$FOLDER: want one .tflite, found $found")
+        }
+    }
+}
+
+/** What a .tflite takes at a time: a chunk with a state, or a window with a state of no size. */
+internal data class ModelForm(val chunkLength: Int, val stateSize: Int)
+
+/**
+ * The form of a model by how many elements its tensors have.
+ *
+ * @throws IllegalArgumentException if it is not of the two that run, or does not fit its card
+ */
+internal fun formOf(inputs: List<Int>, outputs: List<Int>, card: ModelCard): ModelForm {
+    val labels = card.labels.size
+    val earlier = card.windowLength / card.hopLength - 1 // chunks of a window before the newest
+    val state = inputs.getOrElse(1) { 0 }
+    val chunked = earlier > 0 && card.windowLength % card.hopLength == 0 && state > 0 && state % earlier == 0
+    return when {
+        inputs == listOf(card.windowLength) && outputs == listOf(labels) -> ModelForm(card.windowLength, 0)
+        chunked && inputs == listOf(card.hopLength, state) && outputs == listOf(labels, state) ->
+            ModelForm(card.hopLength, state)
+        else -> throw IllegalArgumentException(
+            "the model takes $inputs and gives $outputs numbers; its card says windows of " +
+                "${card.windowLength} and chunks of ${card.hopLength} samples, and $labels labels; export it again",
+        )
     }
 }

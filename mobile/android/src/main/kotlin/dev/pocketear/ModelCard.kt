@@ -17,6 +17,8 @@ public class ModelCard internal constructor(
     internal val hysteresis: Float,
     internal val minSeconds: Double,
     internal val refractorySeconds: Double,
+    /** A window with no sample beyond it is not put to the model; full scale is 1. */
+    public val quietPeak: Double,
     /** The score from which a label sounds; a label without one is background, and never does. */
     public val thresholds: Map<String, Float>,
 ) {
@@ -29,6 +31,9 @@ public class ModelCard internal constructor(
         }
         require(minSeconds >= 0 && refractorySeconds >= 0) {
             "model card: wrong times: $minSeconds s, $refractorySeconds s"
+        }
+        require(quietPeak >= 0 && quietPeak < 1) {
+            "model card: quiet_peak must be at least 0 and below 1: $quietPeak"
         }
         require(hysteresis >= 0 && thresholds.values.all { hysteresis < it }) {
             "model card: hysteresis $hysteresis must be below every threshold, else an event never ends"
@@ -75,6 +80,8 @@ public class ModelCard internal constructor(
                 hysteresis = listener.getDouble("hysteresis").toFloat(),
                 minSeconds = listener.getDouble("min_seconds"),
                 refractorySeconds = listener.getDouble("refractory_seconds"),
+                // a card of an earlier version has none
+                quietPeak = if (listener.has("quiet_peak")) listener.getDouble("quiet_peak") else 0.0,
                 thresholds = sounding.associateWith { thresholds.getDouble(it).toFloat() },
             )
         }

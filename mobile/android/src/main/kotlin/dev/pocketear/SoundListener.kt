@@ -115,12 +115,13 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
         }
 
         private fun capture() {
-            val record = Microphone.open(card.sampleRate)
-            val queue = SampleQueue(record.sampleRate * QUEUE_SECONDS)
-            val opened = Microphone(record, queue) { error -> fail(error) }
+            val record = Microphone.open(card)
+            val rate = record.sampleRate
+            val block = Microphone.hopAt(rate, card)
+            val queue = SampleQueue(block + rate * QUEUE_SECONDS)
+            val opened = Microphone(record, block, queue) { error -> fail(error) }
             opened.start()
             microphone = opened
-            val rate = record.sampleRate
             inference = Thread({ infer(queue, rate) }, "pocketear-inference").apply { start() }
         }
 
@@ -146,7 +147,7 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
 
     private companion object {
         const val TAG = "SoundListener"
-        const val QUEUE_SECONDS = 4
+        const val QUEUE_SECONDS = 4 // beside the block that comes in
         const val NANOSECONDS = 1e9
 
         fun log(error: Exception) {

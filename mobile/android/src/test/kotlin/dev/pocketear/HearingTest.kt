@@ -4,16 +4,18 @@ import java.lang.management.ManagementFactory
 import kotlin.concurrent.thread
 import kotlin.math.PI
 import kotlin.math.sin
+import org.json.JSONObject
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class HearingTest {
-    private val barking = Model { _, scores -> scores[1] = 0.9f }
+    private val barking = Model { _, _, scores -> scores[1] = 0.9f }
 
     @Test
     fun anHourOfDigitalSilenceIsNotPutToTheModel() {
-        val hearing = Hearing(plainCard(16_000, 8_000, 16_000), { _, _ -> error("run") }) { error("told") }
+        val hearing = Hearing(plainCard(16_000, 8_000, 16_000), { _, _, _ -> error("run") }) { error("told") }
         val second = FloatArray(16_000)
         repeat(3_600) { hearing.push(second) }
         hearing.finish()
@@ -22,10 +24,74 @@ class HearingTest {
     @Test
     fun aClipShorterThanAWindowIsHeardOncePadded() {
         val windows = mutableListOf<List<Float>>()
-        val hearing = Hearing(plainCard(), { window, _ -> windows += window.toList() }) {}
+        val hearing = Hearing(plainCard(), { window, _, _ -> windows += window.toList() }) {}
         hearing.push(floatArrayOf(1f, 2f, 3f))
         hearing.finish()
         assertEquals(listOf(listOf(1f, 2f, 3f, 0f, 0f, 0f, 0f, 0f)), windows)
+    }
+
+    @Test
+    fun theReferenceRunsTheSameWindowsAndCarriesTheSame() {
+        for (case in Vectors.cases("hearing.json")) {
+            val samples = samplesOf(case)
+            val expected = case.getJSONArray("windows").objects().filter { it.getBoolean("run") }.map {
+                val start = it.getInt("start")
+                it.getBoolean("carried") to samples.subList(start, start + case.getInt("window_length"))
+            }
+            val found = mutableListOf<Pair<Boolean, List<Float>>>()
+            stream(case) { window, carried, _ -> found += carried to window.toList() }
+            assertEquals(case.getString("name"), expected, found)
+        }
+    }
+
+    /** What a model that takes one chunk at a time gives does not depend on what is carried. */
+    @Test
+    fun carriedOrNotTheScoresAreTheSame() {
+        for (case in Vectors.cases("hearing.json").filter { it.getInt("window_length") != 10 }) {
+            val chunks = case.getInt("window_length") / case.getInt("hop_length")
+            val found = mutableListOf<Float>()
+            val expected = mutableListOf<Float>()
+            val carrying = sums(case.getInt("hop_length"), chunks)
+            val starting = sums(case.getInt("hop_length"), chunks)
+            stream(case) { window, carried, scores ->
+                carrying.run(window, carried, scores)
+                found += scores[1]
+                starting.run(window, false, scores)
+                expected += scores[1]
+            }
+            assertEquals(case.getString("name"), expected, found)
+        }
+    }
+
+    @Test
+    fun afterAModelThatThrewNothingIsCarried() {
+        val found = mutableListOf<Boolean>()
+        val hearing = Hearing(plainCard(), { _, carried, _ ->
+            found += carried
+            check(found.size != 2) { "second" }
+        }) {}
+        hearing.push(FloatArray(8) { 1f })
+        assertThrows(IllegalStateException::class.java) { hearing.push(FloatArray(4) { 1f }) }
+        hearing.push(FloatArray(8) { 1f })
+        assertEquals(listOf(false, true, false, true, true), found)
+    }
+
+    /** All samples of a case's stream: those lost, and those after its end, are 0. */
+    private fun samplesOf(case: JSONObject): List<Float> =
+        case.getJSONArray("steps").objects().flatMap { step ->
+            if (step.has("lost")) List(step.getInt("lost")) { 0f } else step.getJSONArray("samples").floats().toList()
+        } + List(case.getInt("window_length")) { 0f }
+
+    private fun stream(case: JSONObject, model: Model) {
+        val card = plainCard(
+            case.getInt("window_length"), case.getInt("hop_length"), quietPeak = case.getDouble("quiet_peak"),
+        )
+        val hearing = Hearing(card, model) {}
+        for (step in case.getJSONArray("steps").objects()) {
+            if (step.has("lost")) hearing.lose(step.getLong("lost"))
+            else hearing.push(step.getJSONArray("samples").floats())
+        }
+        hearing.finish()
     }
 
     @Test
@@ -41,7 +107,7 @@ class HearingTest {
 
     @Test
     fun aModelOfNotANumberIsCounted() {
-        val hearing = Hearing(plainCard(), { _, scores -> scores.fill(Float.NaN) }) { error("told") }
+        val hearing = Hearing(plainCard(), { _, _, scores -> scores.fill(Float.NaN) }) { error("told") }
         hearing.push(FloatArray(80) { 1f })
         assertEquals(19, hearing.ignored)
     }
@@ -49,7 +115,8 @@ class HearingTest {
     /** Nothing for a garbage collector to do while nothing is heard: it would make capture stutter. */
     @Test
     fun aWindowAllocatesNothing() {
-        val hearing = Hearing(plainCard(16_000, 8_000, 16_000), { _, scores -> scores[1] = 0.1f }) {}
+        val model = ChunkRunner(8_000, 2, 2) { _, _, scores, _ -> scores.put(0f).put(0.1f) }
+        val hearing = Hearing(plainCard(16_000, 8_000, 16_000), model) {}
         val queue = SampleQueue(48_000)
         val resampler = Resampler(48_000, 16_000, 480)
         val block = ShortArray(480) { (it * 50).toShort() }
@@ -72,7 +139,7 @@ class HearingTest {
             val queue = SampleQueue(rate * 4)
             val samples = ShortArray(rate * 3) { (20_000 * sin(2 * PI * 440 * it / rate)).toInt().toShort() }
             val heard = mutableListOf<FloatArray>()
-            val hearing = Hearing(plainCard(16_000, 8_000, 16_000), { window, _ -> heard += window.copyOf() }) {}
+            val hearing = Hearing(plainCard(16_000, 8_000, 16_000), { window, _, _ -> heard += window.copyOf() }) {}
             val inference = thread { drain(queue, rate, 16_000, hearing) }
             for (start in samples.indices step 441) {
                 val block = samples.copyOfRange(start, minOf(start + 441, samples.size))

@@ -69,6 +69,13 @@ class ModelCardTest {
     }
 
     @Test
+    fun theQuietPeakIs0WhereACardHasNone() {
+        val peaks = Vectors.cases("cards.json").associate { it.getString("name") to it.getJSONObject("card").toString() }
+        assertEquals(0.01, ModelCard.parse(peaks.getValue("a quiet peak")).quietPeak, 0.0)
+        assertEquals(0.0, ModelCard.parse(peaks.getValue("as it should be")).quietPeak, 0.0)
+    }
+
+    @Test
     fun labelsThatDoNotMatchAreRefused() {
         val case = JSONObject(Vectors.cases("listener.json").first().toString())
         case.getJSONArray("labels").put("dog")

@@ -26,7 +26,13 @@ fun cardOf(case: JSONObject): ModelCard {
 }
 
 /** A card with one label that sounds. */
-fun plainCard(window: Int = 8, hop: Int = 4, rate: Int = 4, threshold: Float = 0.5f) = ModelCard(
+fun plainCard(
+    window: Int = 8,
+    hop: Int = 4,
+    rate: Int = 4,
+    threshold: Float = 0.5f,
+    quietPeak: Double = 0.0,
+) = ModelCard(
     name = "plain",
     version = "0.0.0",
     labels = listOf("other", "bark"),
@@ -37,5 +43,6 @@ fun plainCard(window: Int = 8, hop: Int = 4, rate: Int = 4, threshold: Float = 0
     hysteresis = 0.1f,
     minSeconds = 0.0,
     refractorySeconds = 0.0,
+    quietPeak = quietPeak,
     thresholds = mapOf("bark" to threshold),
 )
