@@ -164,7 +164,7 @@ def with_state(tflite: bytes) -> bytes:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
     (graph,) = model.subgraphs
     state = schema.TensorT()
-    state.name, state.shape, state.type = b"state", [1, 1, 4], schema.TensorType.FLOAT32
+    state.name, state.shape, state.type = b"state_in", [1, 1, 4], schema.TensorType.FLOAT32
     graph.tensors.append(state)
     graph.inputs = [*graph.inputs, len(graph.tensors) - 1]
     graph.outputs = [*graph.outputs, len(graph.tensors) - 1]

@@ -11,8 +11,8 @@ import Foundation
 /// Unchecked: `values`, `frontEnd` and `chunks`, the only things that change, are touched under `lock`
 /// alone.
 public final class ModelRunner: SoundModel, @unchecked Sendable {
-    private static let state = "state"
-    private static let nextState = "next_state"
+    private static let state = "state_in"
+    private static let nextState = "state_out"
 
     public let card: ModelCard
     /// Its first input is a waveform, or the features of the package's own front-end.

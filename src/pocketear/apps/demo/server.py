@@ -8,6 +8,7 @@ from typing import Any
 from pocketear.apps.demo.assets import client_folder
 from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.base.loopback import LOOPBACK, OwnHostHandler
+from pocketear.contracts.names import of_windows
 from pocketear.runtimes.card import card_json, read_card
 from pocketear.runtimes.litert import interpreter_of
 
@@ -45,19 +46,19 @@ def demo_files(model: Path, client: Path) -> Files:
         for address, path in files.items()
     }
     served["/"] = served.pop("/index.html")
-    served["/model.tflite"] = (of_windows(model).read_bytes(), "application/octet-stream")
+    served["/model.tflite"] = (window_file(model).read_bytes(), "application/octet-stream")
     served["/card.json"] = (card, _TYPES[".json"])
     return served
 
 
-def of_windows(model: Path) -> Path:
+def window_file(model: Path) -> Path:
     """What MediaPipe, which has no states, runs: `model`, or the file beside one that takes chunks.
 
     raises: RunnerError if that file is not there
     """
     if len(interpreter_of(model, model.read_bytes()).get_input_details()) == 1:
         return model
-    window = model.with_name(f"{model.stem}_window{model.suffix}")
+    window = of_windows(model)
     if not window.is_file():
         raise RunnerError(
             f"{model}: takes a chunk at a time, which MediaPipe cannot, and there is no "
