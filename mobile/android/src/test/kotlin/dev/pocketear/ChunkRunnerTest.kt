@@ -59,7 +59,7 @@ class ChunkRunnerTest {
     }
 
     @Test
-    fun chunksOrWindowsAreToldBySize() {
+    fun theSizesAreThoseOfChunksOrOfWindows() {
         val card = plainCard(window = 12, hop = 4)
         assertEquals(ModelForm(12, 0), formOf(listOf(12), listOf(2), card))
         assertEquals(ModelForm(4, 10), formOf(listOf(4, 10), listOf(2, 10), card))

@@ -3,6 +3,7 @@ package dev.pocketear
 import android.content.Context
 import android.content.ContextWrapper
 import android.content.pm.PackageManager
+import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -14,6 +15,13 @@ class SoundListenerTest {
         override fun getApplicationContext(): Context = this
 
         override fun checkSelfPermission(permission: String): Int = PackageManager.PERMISSION_DENIED
+    }
+
+    @Test
+    fun aHopIsReadAtTheDevicesRate() {
+        val card = plainCard(16_000, 8_000, 16_000)
+        assertEquals(listOf(8_000, 22_050, 24_000), listOf(16_000, 44_100, 48_000).map { Microphone.hopAt(it, card) })
+        assertEquals(536, Microphone.hopAt(11_025, plainCard(1_000, 777, 16_000))) // 535.4
     }
 
     @Test
