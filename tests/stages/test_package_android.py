@@ -34,11 +34,11 @@ def test_the_aar_holds_what_gradle_wants(aar: Path) -> None:
         entries = {entry.filename: entry for entry in archive.infolist()}
         assert set(entries) == {
             "AndroidManifest.xml", "classes.jar", "R.txt", "proguard.txt",
-            "assets/pocketear/cry_laugh.tflite",
+            "assets/pocketear/cry_laugh.tflite", "assets/pocketear/cry_laugh_window.tflite",
             "META-INF/com/android/build/gradle/aar-metadata.properties",
         }  # fmt: skip
-        model = entries["assets/pocketear/cry_laugh.tflite"]
-        assert model.compress_type == zipfile.ZIP_STORED
+        models = [entry for name, entry in entries.items() if name.endswith(".tflite")]
+        assert {model.compress_type for model in models} == {zipfile.ZIP_STORED}
         manifest = ElementTree.fromstring(archive.read("AndroidManifest.xml"))  # noqa: S314
     android = "{http://schemas.android.com/apk/res/android}"
     assert manifest.get("package") == "dev.pocketear.cry_laugh"

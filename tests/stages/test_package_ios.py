@@ -22,6 +22,7 @@ def test_the_package_holds_sources_model_tests_and_vectors(built: Path) -> None:
         "MODEL_CARD.md",
         "Sources/SoundListener/SoundListener.swift",
         "Sources/SoundListener/Model/cry_laugh.mlpackage/Manifest.json",
+        "Sources/SoundListener/Model/cry_laugh_window.mlpackage/Manifest.json",
         "Sources/SoundListener/Model/cry_laugh.mlpackage/Data/com.apple.CoreML/model.mlmodel",
         "Tests/SoundListenerTests/ListenerTests.swift",
         "Tests/SoundListenerTests/Vectors/front_end.json",
