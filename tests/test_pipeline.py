@@ -56,7 +56,8 @@ RERUNS = {
     "frontend/librosa_features.py": {"featurize", "train", "export_litert", "export_coreml"}
     | {"evaluate", "parity", "crossvalidate"},
     "frontend/numpy_fft.py": {"export_coreml", "evaluate", "parity"},
-    "training/network.py": {"train", "crossvalidate"},
+    "training/network.py": {"train", "crossvalidate", "export_litert", "export_coreml"},
+    "runtimes/chunks.py": {"export_litert", "export_coreml", "evaluate", "parity", "robustness"},
     "training/augment.py": {"train", "crossvalidate", "robustness"},
     "runtimes/coreml.py": {"export_coreml", "evaluate", "parity"},
     "runtimes/coreml_ops.py": {"export_coreml", "evaluate", "parity"},

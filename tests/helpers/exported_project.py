@@ -62,7 +62,8 @@ def _build() -> None:
     params, store = load_params(), open_store(Path("data/features"))
     labels = known_labels(store.index, ())
     keras.utils.set_random_seed(1)
-    built = network.build(params.frontend, params.model, labels, store.normalisation)
+    hop = params.listener.hop_length
+    built = network.build(params.frontend, params.model, labels, store.normalisation, hop)
     Path("models").mkdir()
     train.write_model(built, labels, Path("models/keras"))
 

@@ -32,7 +32,7 @@ def sound(label: str, number: int) -> np.ndarray:
 def make_store(project: Path, clips_per_group: int = 1) -> Store:
     """The store at `features`, and params.yaml to suit it, in the working folder `project`."""
     params = yaml.safe_load((project / "params.yaml").read_text())
-    params["frontend"]["window_length"] = WINDOW
+    params["frontend"]["window_length"] = params["listener"]["hop_length"] = WINDOW
     params["train"] |= {"epochs": 2, "batch_size": 8}
     params["model"]["width"] = 0.25
     (project / "params.yaml").write_text(yaml.safe_dump(params))

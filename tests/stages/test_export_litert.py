@@ -75,7 +75,8 @@ def test_the_network_is_integer_and_the_front_end_float(exported: Path) -> None:
     outputs = [index for one in interpreter._get_ops_details() for index in one["outputs"]]
     kinds = [(details[i]["name"], details[i]["dtype"]) for i in outputs if i in details]
     assert {kind for name, kind in kinds if "front_end" in name} == {np.float32}
-    assert {kind for name, kind in kinds if "relu" in name} == {np.int8}
+    assert {kind for name, kind in kinds if name.endswith("/convolution")} == {np.int8}
+    assert {kind for name, kind in kinds if "statistics" in name} == {np.float32}
 
 
 def test_mediapipe_opens_the_one_for_windows_and_its_scores_equal_litert(window_file: Path) -> None:

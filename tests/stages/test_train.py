@@ -46,7 +46,8 @@ def fitted(store: Store, val: fitting.Side | None = None, **changes):
             "shift": False,
         }
     )
-    whole = network.build(params.frontend, params.model, LABELS, store.normalisation)
+    hop = params.listener.hop_length
+    whole = network.build(params.frontend, params.model, LABELS, store.normalisation, hop)
     rows: list[dict[str, float]] = []
     history = fitting.fit(
         whole,

@@ -42,7 +42,7 @@ def keras_tensors(path: Path) -> TensorRunner:
     model = keras_runtime.load_keras(path)
     front_end = model.get_layer(FRONT_END)
     layers = {name: model.get_layer(name).output for name in (NORMALISE, LOGITS)}
-    network = keras.Model(model.inputs, layers)
+    network = keras.Model(model.input, layers)
 
     def run(windows: WindowBatch) -> dict[str, FeatureBatch]:
         chunks = windows.reshape(-1, front_end.frontend.window_length)

@@ -69,7 +69,10 @@ def freeze(model: Any, name: str = WAVEFORM) -> Any:
     ]
 
     def call(*given: Any) -> list[Any]:
-        scores, *state = tf.nest.flatten(model([one[None] for one in given], training=False))
+        batch = [one[None] for one in given]
+        scores, *state = tf.nest.flatten(
+            model(batch if len(batch) > 1 else batch[0], training=False)
+        )
         return [scores, *(one[0] for one in state)]
 
     return convert_variables_to_constants_v2(tf.function(call).get_concrete_function(*spec))

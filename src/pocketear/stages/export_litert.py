@@ -68,7 +68,7 @@ def convert(model: Any) -> bytes:
         tf.TensorSpec((1, *source.shape[1:]), tf.float32, name=name)
         for name, source in zip(inputs, model.inputs, strict=False)
     ]
-    call = tf.function(lambda *given: tf.nest.flatten(model(list(given), training=False)))
+    call = tf.function(lambda *given: tf.nest.flatten(model(_inputs(given), training=False)))
     frozen = freeze(call.get_concrete_function(*spec))
     module = tf.Module()
     module.run = tf.function(
@@ -85,6 +85,11 @@ def convert(model: Any) -> bytes:
             reason = next((s for s in str(error).splitlines() if "op" in s.lower()), str(error))
             raise ExportError(f"LiteRT cannot convert the model: {reason.strip()[:300]}") from error
     return named(bytes(converted))
+
+
+def _inputs(given: tuple[Any, ...]) -> Any:
+    """As Keras wants them: one alone is no list."""
+    return list(given) if len(given) > 1 else given[0]
 
 
 def named(tflite: bytes) -> bytes:
