@@ -3,9 +3,11 @@
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from places import ESC10, ROOT
 
@@ -34,6 +36,43 @@ LONGEST = (
     "tests/stages/test_evaluate.py",
     "tests/packaging/test_package.py",
 )
+
+# Files that share a session's fixture stay on one worker, where it is made once, not once a worker.
+TOGETHER = {
+    "a Prefect server": (
+        "tests/flows/test_retrain.py",
+        "tests/flows/test_crossvalidate.py",
+        "tests/flows/test_notify.py",
+    ),
+    "exported": (
+        "tests/stages/test_parity.py",
+        "tests/stages/test_evaluate.py",
+        "tests/stages/test_robustness.py",
+    ),
+    "an empty MLflow store": (
+        "tests/experiments/test_elsewhere.py",
+        "tests/experiments/test_fetch.py",
+        "tests/experiments/test_promotion.py",
+        "tests/experiments/test_registry.py",
+        "tests/experiments/test_runs.py",
+        "tests/experiments/test_served_model.py",
+        "tests/stages/test_register.py",
+    ),
+}
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """xdist's `--dist loadfile`, but for the files of TOGETHER."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((name for name, files in TOGETHER.items() if file in files), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether | None:
+    """None: xdist's own."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own hook reads `-m "not slow"`

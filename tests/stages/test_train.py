@@ -132,35 +132,27 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_two_devices_learn_what_one_does_and_write_the_same_bytes_twice(store: Store) -> None:
+def test_two_devices_learn_what_one_does(store: Store) -> None:
     set_params(epochs=60, strategy="mirrored")
-    runs = [start_training(out, str(ROOT / "tests/helpers/two_devices.py")) for out in ("a", "b")]
-    errors = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "".join(errors)
-    made = [Path(out, "keras/model.keras").read_bytes() for out in ("a", "b")]
-    assert made[0] == made[1]
+    run = start_training("a", str(ROOT / "tests/helpers/two_devices.py"))
+    errors = run.communicate()[1]
+    assert run.returncode == 0, errors
     history = pd.read_csv("a/report/history.csv")
     assert history["val_loss"].iloc[-1] < 0.5 * history["val_loss"].iloc[0]
 
     from pocketear.runtimes.keras import keras_runner
 
-    run = keras_runner(Path("a/keras/model.keras"))
+    score = keras_runner(Path("a/keras/model.keras"))
     for split in ("val", "test"):
         side = fitting.side_of(store, store.index["split"], split, LABELS)
         windows = [cut_windows(side.waveform(clip), WINDOW, WINDOW) for clip in range(len(side))]
-        scores = np.stack([run(one).mean(axis=0) for one in windows])
+        scores = np.stack([score(one).mean(axis=0) for one in windows])
         assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()
 
 
-@pytest.mark.slow
-def test_sharing_is_refused_where_there_is_nothing_to_share(store: Store) -> None:
+def test_sharing_is_refused_where_there_is_one_device() -> None:
     with pytest.raises(ParamsError, match=r"train\.strategy is mirrored, but TensorFlow sees one"):
         open_strategy("mirrored")
-    set_params(strategy="mirrored", batch_size=1)
-    run = start_training("a", str(ROOT / "tests/helpers/two_devices.py"))
-    line = run.communicate()[1].splitlines()[-1]
-    assert run.returncode == 1
-    assert line.startswith("error: a batch of 1 windows cannot be shared among 2 devices; raise")
 
 
 def start_workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
@@ -178,6 +170,7 @@ def start_workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]
 def test_two_machines_make_the_model_of_two_devices_and_only_the_chief_writes_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Three processes, so two that share are as repeatable to the byte as one."""
     set_params(strategy="mirrored", batch_size=5)  # shares that change, of one device only
     mirrored = start_training("mirrored", str(ROOT / "tests/helpers/two_devices.py"))
     errors = mirrored.communicate()[1]

@@ -10,6 +10,7 @@ from places import ROOT
 UPDATES = """
 import keras, numpy as np, tensorflow as tf
 from two_devices import split_processor
+from pocketear.base.errors import ParamsError
 from pocketear.training.distribution import open_strategy, updater
 
 split_processor()
@@ -40,12 +41,19 @@ def updated(name, size):
 for size in (16, 15, 2):
     one, two = updated("one_device", size), updated("mirrored", size)
     print(np.abs(one - two).max())
+try:
+    updated("mirrored", 1)
+except ParamsError as error:
+    print(error)
 """
 
 
 @pytest.mark.slow
 def test_the_losses_and_weights_are_those_of_one_device() -> None:
-    """Also where the shares are unequal. A loss scaled otherwise or a batch seen twice: 1e-2."""
+    """Also where the shares are unequal. A loss scaled otherwise or a batch seen twice: 1e-2.
+
+    And a batch of fewer windows than devices is refused.
+    """
     done = subprocess.run(
         [sys.executable, "-c", UPDATES],
         cwd=ROOT / "tests/helpers",
@@ -53,6 +61,7 @@ def test_the_losses_and_weights_are_those_of_one_device() -> None:
         text=True,
         check=True,
     )
-    differences = [float(line) for line in done.stdout.split()]
+    *differences, refused = done.stdout.splitlines()
     assert len(differences) == 3
-    assert max(differences) < 2e-5
+    assert max(map(float, differences)) < 2e-5
+    assert refused.startswith("a batch of 1 windows cannot be shared among 2 devices; raise")
