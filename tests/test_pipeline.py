@@ -57,7 +57,8 @@ RERUNS = {
     | {"evaluate", "parity", "crossvalidate"},
     "frontend/numpy_fft.py": {"export_coreml", "evaluate", "parity"},
     "training/network.py": {"train", "crossvalidate", "export_litert", "export_coreml"},
-    "runtimes/chunks.py": {"export_litert", "export_coreml", "evaluate", "parity", "robustness"},
+    "runtimes/chunks.py": {"export_litert", "export_coreml", "evaluate", "parity", "robustness"}
+    | {"register"},
     "training/augment.py": {"train", "crossvalidate", "robustness"},
     "runtimes/coreml.py": {"export_coreml", "evaluate", "parity"},
     "runtimes/coreml_ops.py": {"export_coreml", "evaluate", "parity"},
@@ -123,13 +124,14 @@ def test_every_path_of_a_command_is_declared(stage: str) -> None:
 def sections_read(tree: ast.AST) -> set[str]:
     """The sections of `params.section` in a piece of code."""
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    return sections & {
+    read = {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "params"
     }
+    return sections & (read | ({"frontend", "listener"} if "chunk" in read else set()))
 
 
 def takes_params(function: ast.FunctionDef) -> bool:
