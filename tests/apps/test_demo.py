@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_windows_are_the_references(vectors: dict[str, list[dict]]) -> None:
 def test_the_windows_that_are_run_are_the_references(vectors: dict[str, list[dict]]) -> None:
     cases = json.loads((VECTORS / "hearing.json").read_text())
     for case, found in zip(cases, vectors["hearing"], strict=True):
-        expected = [{"start": w["start"], "run": w["run"]} for w in case["windows"]]
+        expected: Any = [{"start": w["start"], "run": w["run"]} for w in case["windows"]]
         assert found == expected, case["name"]
 
 

@@ -30,6 +30,7 @@ where they start in the stream, their first and last sample, and how many zeros 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -326,7 +327,7 @@ def hearing_cases() -> list[dict[str, Any]]:
     ]
 
 
-def pushed(samples: list[float | None]) -> dict[str, Any]:
+def pushed(samples: Sequence[float | None]) -> dict[str, Any]:
     """A step of hearing.json."""
     return {"samples": samples}
 
@@ -348,7 +349,8 @@ def hearing_case(
     name: str, steps: list[dict[str, Any]], length: int = 12, hop: int = 4, quiet_peak: float = PEAK
 ) -> dict[str, Any]:
     """One case with the windows that the reference yields."""
-    buffer, windows, unbroken = WindowBuffer(length, hop), [], False
+    windows: list[dict[str, Any]] = []
+    buffer, unbroken = WindowBuffer(length, hop), False
 
     def take(window: np.ndarray) -> None:
         run = not is_quiet(window, quiet_peak)

@@ -20,7 +20,7 @@ def counts(instructions: int, kernel: str = "Convolution (NHWC, F32) IGEMM") -> 
     """A made-up inference, 60 % of it multiply-adds."""
     by_kind = {"multiply_add": 6 * instructions // 10, "load": 4 * instructions // 10}
     op = OpCost("conv", "CONV_2D", kernel, False, by_kind)
-    return Counts(by_kind, (op,), 0, np.zeros((1, 1), np.float32))
+    return Counts(by_kind, (op,), 0, 0, np.zeros((1, 1), np.float32))
 
 
 def width(instructions: int, name: str = "a76", kernel: str = "F32") -> float:
@@ -79,7 +79,7 @@ def test_a_published_network_on_its_own_phone_class_lies_in_the_interval() -> No
     clock = pixel.clock_mhz / phone_table().classes["a76"].clock_mhz
     for name, network in counts_file().networks.items():
         by_kind = network.by_kind["a76"]
-        made = Counts(by_kind, (), 0, np.zeros((1, 1), np.float32))
+        made = Counts(by_kind, (), 0, 0, np.zeros((1, 1), np.float32))
         guess = estimate(made, network.file_bytes, "a76")
         assert guess.low < pixel.milliseconds[name] * clock < guess.high
 

@@ -37,6 +37,6 @@ def test_a_clamp_is_a_maximum_where_there_is_one() -> None:
 def test_a_profile_that_does_not_fit_the_counts_is_refused() -> None:
     part = (1, 1, 1, 1, 1, 1)
     values = {"begin_tick": ["0"], "op": ["1 2 9 Invoke", "8 0 1 Log (NC)", "8 0 1 Log (NC)"]}
-    run = Run((((part,) * 4),), values, outputs=None)  # type: ignore[arg-type]
+    run = Run((((part,) * 4),), (), values, outputs=None)  # type: ignore[arg-type]
     with pytest.raises(PhoneError, match="profile does not fit"):
         split_by_op(run, [op("LOG")])

@@ -56,6 +56,8 @@ def test_every_file_is_counted_and_the_one_that_ships_is_timed(project: Path) ->
     assert found.shipped == shipped(models).name
     assert set(found.models) == {path.name for path in models.iterdir()}
     assert found.cost.bytes == shipped(models).stat().st_size
+    one, other = found.models.values()  # the same bytes under two names
+    assert one.arm64 == other.arm64
     cost = found.cost.arm64["a76"]
     assert cost.estimate_low < cost.estimate_ms_per_second < cost.estimate_high
     assert sum(row.instructions for row in cost.by_op) == cost.instructions_per_inference

@@ -16,6 +16,7 @@ WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES = (
     "waveform", "front_end", "normalise", "logits", "scores",
 )  # fmt: skip
 STATE, NEXT_STATE = "state_in", "state_out"  # of a file that takes one chunk at a time
+CHUNKS = "chunks"  # the features of a window, chunk by chunk
 STATISTICS, WINDOW = "statistics", "window"  # of a chunk, and of the chunks of a window
 LITERT_VARIANTS = ("fp32", "int8")
 COREML_VARIANTS = ("fp32", "fp16", "int8")

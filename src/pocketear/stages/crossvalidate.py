@@ -28,15 +28,6 @@ from pocketear.data.store import Store, open_store
 from pocketear.evaluation.metrics import score
 from pocketear.params import Params, SplitParams, load_params
 from pocketear.runtimes.clip_scores import clip_scores
-from pocketear.training.fitting import (
-    TrainingSide,
-    fit,
-    make_repeatable,
-    print_epoch,
-    side_of,
-    start_afresh,
-)
-from pocketear.training.network import build
 
 _KEPT = Path(".pocketear/folds")
 _LIBRARIES = ("tensorflow", "keras", "numpy")
@@ -67,6 +58,9 @@ def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.S
 
 def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Scores:
     """(tested clip, label) by a model that was fitted to the other sides. name: for the terminal"""
+    from pocketear.training.fitting import TrainingSide, fit, print_epoch, side_of, start_afresh
+    from pocketear.training.network import build
+
     start_afresh(params.seed)
     labels = known_labels(store.index, params.data.labels)
     train = TrainingSide(side_of(store, sides, "train", labels), params.augment, params.seed)
@@ -82,6 +76,9 @@ def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Sco
 
 def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
     """Predictions of all folds. returns: one row a clip: label, group, fold and every score"""
+    from pocketear.training.fitting import make_repeatable  # TensorFlow, which most runs need not
+
+    make_repeatable(params.seed)
     labels = known_labels(store.index, params.data.labels)
     kept = _KEPT / _key(store, params, folds)
     tables = []
@@ -105,6 +102,7 @@ def _key(store: Store, params: Params, folds: int) -> str:
     index = store.index[["sha256", "samples", "label", "group"]].to_csv(index=False)
     sections = params.model_dump(mode="json", include={"seed", "frontend", "augment", "model"})
     sections |= {"train": params.train.model_dump(mode="json"), "folds": folds}
+    sections["hop_length"] = params.listener.hop_length
     sections["normalisation"] = store.normalisation.model_dump(mode="json")
     made_of = [index, json.dumps(sections), fingerprint("stages/crossvalidate.py", _LIBRARIES)]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
@@ -127,7 +125,6 @@ def main(features: Path, out: Path) -> None:
         fresh.mkdir()
         metrics = None
         if folds:
-            make_repeatable(params.seed)
             table = crossvalidate(store, params, folds)
             table.to_parquet(fresh / "predictions.parquet", index=False)
             metrics = judged(table, params)

@@ -42,8 +42,6 @@ def open_strategy(name: str) -> Any:
 
 def devices() -> int:
     """How many devices share a batch, of the strategy in whose scope this is called."""
-    import tensorflow as tf
-
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from pocketear.base.arrays import FeatureBatch, Scores, Waveform
 from pocketear.base.errors import DataError, ParamsError
 from pocketear.base.parallel import in_threads
+from pocketear.contracts.names import CHUNKS
 from pocketear.data.store import Store
 from pocketear.data.windows import cut_windows
 from pocketear.params import AugmentParams, TrainParams
 from pocketear.training import augment
 from pocketear.training.distribution import Update, updater
-from pocketear.training.network import CHUNKS
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises

@@ -21,6 +21,7 @@ import numpy as np
 from pocketear.base.archive import read_zip, write_zip
 from pocketear.base.errors import ParamsError
 from pocketear.contracts.names import (
+    CHUNKS,
     FRONT_END,
     LOGITS,
     NEXT_STATE,
@@ -70,8 +71,7 @@ NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
     ),
 }  # fmt: skip
 _TAKES = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
-# Layers at which the graph is cut besides: what training keeps of a batch, what a chunk looks like
-CHUNKS, _IMAGE = "chunks", "image"
+_IMAGE = "image"  # what the convolutions see of a chunk
 
 
 def build(
