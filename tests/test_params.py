@@ -84,7 +84,7 @@ def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
     [
         ("labels: []  ", "labels: [yes, no]"),
         ("max_clipped_share: 0.2", "max_clipped_share: yes"),
-        ("epochs: 40", "epochs: on"),
+        ("epochs: 80", "epochs: on"),
         ("background: [background, other]", "background: [off]"),
     ],
 )

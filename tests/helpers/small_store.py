@@ -14,7 +14,7 @@ from tables import clip_table
 LABELS = ("high", "low", "noise")
 SIDES = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
 SECONDS = 0.5
-WINDOW = 4_800  # samples
+WINDOW = 5_760  # samples: sixteen frames
 
 
 def sound(label: str, number: int) -> np.ndarray:

@@ -224,7 +224,7 @@ def test_the_first_cause_is_the_planted_one(
 def test_a_window_for_short_words_is_one_word_long_in_whole_hops(reported: Findings) -> None:
     first = advice(short_words(reported), f"{SHIPPED}.miss_rate", 1.0, 0.5).causes[0]
     assert "the median clip of cry is 0.42 s, the window 1.5 s: 3.6 of them" in first.evidence
-    command = "dvc exp run -S frontend.window_length=7040 -S listener.hop_length=3520"
+    command = "dvc exp run -S frontend.window_length=6720 -S listener.hop_length=6720"
     assert first.command == command
 
 

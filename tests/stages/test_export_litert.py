@@ -32,7 +32,7 @@ def test_a_waveform_goes_in_and_probabilities_come_out(shipped: Path) -> None:
     }
     sources, sinks = interpreter.get_input_details(), interpreter.get_output_details()
     shapes = [(tensor["name"], list(tensor["shape"])) for tensor in (*sources, *sinks)]
-    state = [1, 2, 128]
+    state = [1, 2, 192]
     assert shapes == [
         ("waveform", [1, 8000]), ("state_in", state), ("scores", [1, 3]), ("state_out", state),
     ]  # fmt: skip

@@ -48,22 +48,22 @@ def test_the_default_network_fits_a_small_phone() -> None:
     from pocketear.training import network
 
     whole = made()
-    assert sum(math.prod(weight.shape) for weight in whole.trainable_variables) <= 131_000
-    assert network.multiply_adds(whole) <= 8_000_000
+    assert sum(math.prod(weight.shape) for weight in whole.trainable_variables) <= 220_000
+    assert network.multiply_adds(whole) <= 5_000_000
 
 
 def test_multiply_adds_are_those_counted_by_hand() -> None:
-    """A chunk of 24 frames and 64 mels: mels halved by a stride, then both by pools."""
+    """A chunk of 24 frames and 64 mels, both halved by a stride, then by pools."""
     from pocketear.training import network
 
     frontend = PARAMS.frontend.model_copy(update={"hop_length": 320, "window_length": 24_000})
     chunk = (
-        (24 * 32) * (25 * 1 * 16 + 9 * 16 * 16)
-        + (12 * 16) * 9 * (16 * 32 + 32 * 32)
-        + (6 * 8) * 9 * (32 * 48 + 48 * 48)
-        + (3 * 4) * 9 * (48 * 64 + 64 * 64)
+        (12 * 32) * (25 * 1 * 16 + 9 * 16 * 24)
+        + (6 * 16) * 9 * (24 * 32 + 32 * 32)
+        + (3 * 8) * 9 * (32 * 64 + 64 * 64)
+        + (1 * 4) * 9 * (64 * 96 + 96 * 96)
     )
-    assert network.multiply_adds(made(frontend=frontend)) == chunk + 128 * 3
+    assert network.multiply_adds(made(frontend=frontend)) == chunk + 192 * 3
 
 
 def test_width_scales_every_convolution_in_steps_that_phones_like() -> None:
@@ -73,7 +73,7 @@ def test_width_scales_every_convolution_in_steps_that_phones_like() -> None:
         [layer.filters for layer in made(width=w).layers if isinstance(layer, keras.layers.Conv2D)]
         for w in (1.0, 0.5)
     ]
-    assert all(half == wide // 2 for wide, half in zip(*channels, strict=True))
+    assert all(abs(half - wide / 2) <= 4 for wide, half in zip(*channels, strict=True))
     assert all(count % 8 == 0 for row in channels for count in row)
 
 
@@ -121,11 +121,11 @@ def test_chunk_by_chunk_it_says_what_it_says_of_the_window() -> None:
 
     whole = made()
     chunked = network.by_chunks(whole)
-    assert [tensor.shape[1:] for tensor in chunked.inputs] == [(HOP,), (CHUNKS - 1, 128)]
+    assert [tensor.shape[1:] for tensor in chunked.inputs] == [(HOP,), (CHUNKS - 1, 192)]
     stream = np.random.default_rng(3).normal(0, 0.1, 6 * HOP).astype(np.float32)
     windows = [stream[start : start + CHUNKS * HOP] for start in range(0, 4 * HOP, HOP)]
     expected = whole.predict_on_batch(np.stack(windows))
-    state, found = np.zeros((1, CHUNKS - 1, 128), np.float32), []
+    state, found = np.zeros((1, CHUNKS - 1, 192), np.float32), []
     for chunk in stream.reshape(-1, 1, HOP):
         scores, state = chunked.predict_on_batch([chunk, state])
         found.append(scores[0])
@@ -151,5 +151,5 @@ def test_a_chunk_too_short_for_the_network_is_refused_with_what_it_needs() -> No
     from pocketear.training import network
 
     constants = Normalisation(mean=(0.0,) * 64, scale=(1.0,) * 64)
-    with pytest.raises(ParamsError, match=r"listener.hop_length 2400 has 6 frames .* needs 8"):
+    with pytest.raises(ParamsError, match=r"listener.hop_length 2400 has 6 frames .* needs 16"):
         network.build(PARAMS.frontend, PARAMS.model, LABELS, constants, 2_400)

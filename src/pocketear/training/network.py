@@ -56,12 +56,11 @@ class Pool(NamedTuple):
 
 
 NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
-    # keeps every frame until the first pool: a rotor differs from the sea by how fast it beats
     "log_mel_cnn": (
-        Convolution(16, kernel=5, stride=(1, 2)), Convolution(16), Pool(),
+        Convolution(16, kernel=5, stride=(2, 2)), Convolution(24), Pool(),
         Convolution(32), Convolution(32), Pool(),
-        Convolution(48), Convolution(48), Pool(),
-        Convolution(64), Convolution(64),
+        Convolution(64), Convolution(64), Pool(),
+        Convolution(96), Convolution(96),
     ),
     # where the project began: a few convolutions on MFCC, for phones that can afford no more
     "mfcc_cnn": (

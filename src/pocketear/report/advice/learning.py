@@ -27,7 +27,7 @@ PREDICTIONS, METRICS = "reports/evaluation/predictions.parquet", "reports/metric
 # recommendations for gradient-based training of deep architectures (2012), section 3.1.1.
 _LOWER_RATE = 3.0
 _CHANCE, _HIGHEST_RATE, _LOWEST_RATE = 1.05, 0.1, 1e-3
-_POOLED = 8  # the network halves the frames three times, so a window needs as many
+_POOLED = 16  # the network halves the frames of a chunk four times, so it needs as many
 _FEW_CLIPS = 0.5  # of the median label's
 
 
