@@ -19,6 +19,7 @@ import soxr
 
 import claim
 from pocketear.base.arrays import Runner, Scores, Waveform, WindowBatch
+from pocketear.base.errors import ClipError
 from pocketear.contracts.names import of_windows
 from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.data.store import Store, open_store
@@ -82,6 +83,15 @@ def compared(
     }
 
 
+def recording(files: tuple[Path, Path], card: ModelCard, path: Path) -> dict[str, Any]:
+    """One recording; {} of one that cannot be decoded, which is said."""
+    try:
+        return compared(files, card, list(stream_untrusted(path, card.sample_rate, _BLOCK)))
+    except ClipError as error:
+        print(f"left out: {error}")
+        return {}
+
+
 def odd_cases(files: tuple[Path, Path], card: ModelCard, store: Store) -> dict[str, Any]:
     """The beginning of the stream, made difficult."""
     sound = np.concatenate(list(stream(store, MINUTES * 60)))
@@ -122,10 +132,8 @@ def main() -> None:
     store = open_store(features)
     figures: dict[str, Any] = {"variant": card.variant, "quiet_peak": card.listener.quiet_peak}
     figures |= odd_cases(files, card, store)
-    real = {
-        path.name: compared(files, card, list(stream_untrusted(path, card.sample_rate, _BLOCK)))
-        for path in recordings
-    }
+    real = {path.name: recording(files, card, path) for path in recordings}
+    real = {name: one for name, one in real.items() if one}
     figures["recordings"] = {
         "count": len(real),
         "windows_run": sum(one["windows_run"] for one in real.values()),
