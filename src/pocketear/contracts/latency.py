@@ -25,6 +25,8 @@ class ClassCost(Contract):
 
     instructions_per_quiet_second: of a look at the samples, where the model is not run
     estimate_…: milliseconds a second, with an interval of the calibration's own error
+    mah_per_night…: of battery in 8 hours of listening, by the same estimate and its interval; None
+        where no current of the core is published
     """
 
     instructions_per_inference: NonNegativeInt
@@ -37,6 +39,9 @@ class ClassCost(Contract):
     estimate_ms_per_second: float
     estimate_low: float
     estimate_high: float
+    mah_per_night: float | None = None
+    mah_per_night_low: float | None = None
+    mah_per_night_high: float | None = None
     leave_one_out_error: float
     peak_bytes: NonNegativeInt
     max_abs_to_host: float

@@ -6,6 +6,7 @@ import numpy as np
 
 from pocketear.base.errors import PhoneError
 from pocketear.contracts.latency import ClassCost, OpCost
+from pocketear.phone.classes import phone_class
 from pocketear.phone.count import Counts, count, probe_windows
 from pocketear.phone.estimate import estimate
 from pocketear.phone.graph import read_graph
@@ -15,6 +16,7 @@ from pocketear.phone.setup import Tools
 
 # Both machines round differently; more than this is another result. Scores are 0 to 1.
 _MOST_DIFFERENT = {"float": 1e-4, "integer": 0.05}
+_NIGHT_HOURS = 8
 
 
 def class_cost(
@@ -35,6 +37,12 @@ def class_cost(
         raise PhoneError(f"{model}: outputs on {name} differ from this machine's by {worst:.2g}")
     seconds = hop_length / sample_rate
     guess = estimate(counts, model.stat().st_size, name)
+    milliamperes = phone_class(name).milliamperes
+
+    def mah_a_night(milliseconds: float) -> float | None:
+        share = milliseconds / seconds / 1e3  # of the core
+        return _rounded(share * milliamperes * _NIGHT_HOURS) if milliamperes else None
+
     return ClassCost(
         instructions_per_inference=counts.instructions,
         instructions_per_second=round(counts.instructions / seconds),
@@ -46,6 +54,9 @@ def class_cost(
         estimate_ms_per_second=_rounded(guess.milliseconds / seconds),
         estimate_low=_rounded(guess.low / seconds),
         estimate_high=_rounded(guess.high / seconds),
+        mah_per_night=mah_a_night(guess.milliseconds),
+        mah_per_night_low=mah_a_night(guess.low),
+        mah_per_night_high=mah_a_night(guess.high),
         leave_one_out_error=_rounded(guess.leave_one_out_error),
         peak_bytes=counts.peak_bytes,
         max_abs_to_host=worst,

@@ -22,7 +22,10 @@ class Core(Section):
 
 
 class PhoneClass(Section):
-    """One core at one clock. factor: its cycles over those of the core of `calibrated_on`."""
+    """One core at one clock. factor: its cycles over those of the core of `calibrated_on`.
+
+    milliamperes: what a busy core takes from the battery beyond an idle one; None: not published
+    """
 
     title: str
     core: str
@@ -33,6 +36,8 @@ class PhoneClass(Section):
     factor_low: PositiveFloat
     factor_high: PositiveFloat
     source: str
+    milliamperes: PositiveFloat | None = None
+    milliamperes_source: str = ""
 
 
 class Published(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pocketear.contracts.latency import LatencyReport, ModelCost
+from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost
 from pocketear.contracts.verdict import Gate
 from pocketear.evaluation.wording import gate_text, size
 
@@ -21,7 +21,7 @@ class ClassRow:
     """The file that ships on one phone class.
 
     instructions: of a second of listening; quiet: of one in which the model is not run
-    front_end: its share of the former, [0, 1]
+    front_end: its share of the former, [0, 1]; night: mAh of battery in 8 hours, and its interval
     """
 
     name: str
@@ -30,6 +30,7 @@ class ClassRow:
     front_end: float
     milliseconds: str
     interval: str
+    night: str
     memory: str
 
 
@@ -65,6 +66,7 @@ def class_rows(cost: ModelCost) -> list[ClassRow]:
             front_end=one.front_end_instructions_per_second / max(1, one.instructions_per_second),
             milliseconds=f"{one.estimate_ms_per_second:.2g} ms",
             interval=f"{one.estimate_low:.2g} to {one.estimate_high:.2g}",
+            night=_night(one),
             memory=size(one.peak_bytes),
         )
         for name, one in cost.arm64.items()
@@ -118,6 +120,13 @@ def tile(cost: ModelCost) -> tuple[str, str, str] | None:
     about = f"estimated {first.milliseconds} ({first.interval})"
     note = f"instructions; {first.quiet} where it is quiet; {about}"
     return f"one second of listening on {first.name}", first.instructions, note
+
+
+def _night(one: ClassCost) -> str:
+    if one.mah_per_night is None:
+        return "not known"
+    low, high = one.mah_per_night_low, one.mah_per_night_high
+    return f"{one.mah_per_night:.2g} mAh ({low:.2g} to {high:.2g})"
 
 
 def _millions(count: float) -> str:
