@@ -19,6 +19,16 @@ def test_a_class_in_one_row(params: Params) -> None:
     assert (rows[0].instructions, rows[0].quiet, rows[0].front_end) == ("8 M", "0.11 M", 0.25)
     assert (rows[0].milliseconds, rows[0].interval) == ("9.3 ms", "5.1 to 17")
     assert rows[0].memory == "1.8 MB"
+    assert rows[0].night == "not known"
+
+
+def test_battery_is_the_time_of_a_core_times_its_current() -> None:
+    """33 mA for 3 ms of each second, 8 hours: 0.79 mAh."""
+    found = class_cost(1).model_copy(
+        update={"mah_per_night": 0.792, "mah_per_night_low": 0.37, "mah_per_night_high": 1.85}
+    )
+    (row,) = cost.class_rows(ModelCost(bytes=1, arm64={"a53": found}))
+    assert row.night == "0.79 mAh (0.37 to 1.9)"
 
 
 @pytest.mark.parametrize("ops", [1, 12, 13, 40])

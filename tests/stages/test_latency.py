@@ -15,6 +15,7 @@ from pocketear.contracts.latency import TIMINGS, LatencyReport, TimedLimit, Timi
 from pocketear.contracts.report_file import read
 from pocketear.params import load_params
 from pocketear.phone import devices, setup
+from pocketear.phone.classes import phone_class
 from pocketear.phone.known_networks import ds_cnn
 from pocketear.runtimes.card import write_card
 from pocketear.stages import gate, latency
@@ -60,6 +61,11 @@ def test_every_file_is_counted_and_the_one_that_ships_is_timed(project: Path) ->
     assert one.arm64 == other.arm64
     cost = found.cost.arm64["a76"]
     assert cost.estimate_low < cost.estimate_ms_per_second < cost.estimate_high
+    milliamperes = phone_class("a76").milliamperes
+    assert milliamperes and cost.mah_per_night == pytest.approx(
+        cost.estimate_ms_per_second / 1000 * milliamperes * 8, rel=1e-3
+    )
+    assert found.cost.arm64["x1"].mah_per_night is None  # no current of it is published
     assert sum(row.instructions for row in cost.by_op) == cost.instructions_per_inference
     assert cost.costliest_op.startswith("CONV_2D conv_0, ")
     assert list(found.timed) == ["host.ratio"]
