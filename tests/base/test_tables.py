@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pocketear.base.tables import markdown_table, markdown_text, plain_text, write_csv
+from pocketear.base.tables import markdown_table, markdown_text, plain_table, plain_text, write_csv
 from pocketear.report.tables import read_table
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -103,3 +103,9 @@ def test_names_of_rows_and_columns_are_no_formulas_either(tmp_path: Path) -> Non
     with (tmp_path / "c.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [["", "'=cmd|calc", "cry"], ["'=cmd|calc", "1", "2"], ["cry", "3", "4"]]
+
+
+def test_on_a_terminal_paths_can_be_copied_and_nothing_steers_it() -> None:
+    shown = plain_table(("path", "label"), [("my_[clips]/a_b*.wav", "cry"), ("\x1b[2Jb.wav", "no")])
+    assert "my_[clips]/a_b*.wav  cry" in shown
+    assert "\x1b" not in shown and "\\x1b[2Jb.wav" in shown

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pocketear.base.errors import DataError
 from pocketear.base.files import replacing
-from pocketear.base.tables import markdown_table, write_csv
+from pocketear.base.tables import plain_table, write_csv
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.names import KERAS
 from pocketear.contracts.report_file import read_if_made
@@ -49,6 +49,6 @@ def run(reports: Path, out: Path) -> None:
         for path, label, suggested, score in found.head(_SHOWN).itertuples(index=False)
     ]
     if rows:
-        print(markdown_table(("path", "label", "suggested", "score of its label"), rows))
+        print(plain_table(("path", "label", "suggested", "score of its label"), rows))
     count = plural(len(found), "suspect")
     print(f"{count} among {plural(len(table), 'clip')} of {source}: {out}")

@@ -1,4 +1,4 @@
-"""tables: text that anybody wrote, in Markdown and in CSV files, as text and nothing else.
+"""tables: text that anybody wrote, on a terminal, in Markdown and in CSV files, as text alone.
 
 A label, a path or a reason may hold what Markdown takes for HTML, a link or a heading, or what a
 spreadsheet takes for a formula.
@@ -21,6 +21,16 @@ _SIGNS = re.compile(r"[\\`*\[\]{}|~$]|(?<= )#|(?<![^\W_])_|_(?![^\W_])")
 _AT_START = re.compile(r"[#+:=-]|\d{1,9}(?=[.)])")  # a heading, a list, a rule
 # "'" is our own sign for text, which a formula's sign follows, in full width too
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+
+
+def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal: paths can be copied; what would steer the terminal is written out."""
+    cells = [[_visible(cell) for cell in row] for row in rows]
+    return str(tabulate(cells, headers=head, tablefmt="simple", disable_numparse=True))
+
+
+def _visible(text: str) -> str:
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
