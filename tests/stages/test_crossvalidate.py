@@ -65,7 +65,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
         tf.config.experimental.enable_op_determinism()
         fitting.start_afresh(seed)
 
-    monkeypatch.setattr(crossvalidate, "make_repeatable", repeatable)
+    monkeypatch.setattr(fitting, "make_repeatable", repeatable)
     crossvalidate.main(Path("features"), Path("whole"))
     found = read(Path("whole/folds.json"), GroupFolds)
     table = pd.read_parquet("whole/predictions.parquet")

@@ -48,6 +48,7 @@ def test_the_version_is_on_the_run_that_trained_the_model(tracked):
     assert {name: n for name, n in only.data.metrics.items() if name.startswith("latency")} == {
         "latency.a53.instructions_per_second": 61e6,
         "latency.a53.front_end_instructions_per_second": 30e6,
+        "latency.a53.instructions_per_quiet_second": 110e3,
         "latency.a53.estimate_ms_per_second": 41.0,
         "latency.a53.peak_bytes": 1e6,
         "latency.host.ratio_median": 0.34,

@@ -133,7 +133,7 @@ def test_a_side_without_clips_is_refused(store: Store) -> None:
 
 @pytest.mark.slow
 def test_two_devices_learn_what_one_does(store: Store) -> None:
-    set_params(epochs=60, strategy="mirrored")
+    set_params(epochs=100, strategy="mirrored")
     run = start_training("a", str(ROOT / "tests/helpers/two_devices.py"))
     errors = run.communicate()[1]
     assert run.returncode == 0, errors
