@@ -123,8 +123,10 @@ def _by_chunk(
             tensors, states = step(chunk, *states)
             rows.append(tensors)
     found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    chunks = windows.shape[1] // hop_length
-    return found | {name: found[name][chunks - 1 :: chunks] for name in found if name == LOGITS}
+    if LOGITS in found:
+        chunks = windows.shape[1] // hop_length
+        found[LOGITS] = found[LOGITS][chunks - 1 :: chunks]
+    return found
 
 
 def _named(tensors: Iterable[str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ from pocketear.training.network import by_chunks
 
 WAVEFORM, LABEL, PROBABILITIES = "audioSamples", "classLabel", "classLabel_probs"
 _IN_FLOAT = (FRONT_END, NORMALISE)  # the layers that count in fp32
-_PRECISIONS = ("fp32", "fp16")  # int8 is made of fp16
+_MADE_OF = {"int8": "fp16"}  # the others are converted
 _DATA = "com.apple.CoreML"
 _ITEMS = {"model.mlmodel": "Specification", "weights": "Weights"}
 _DATE = "com.github.apple.coremltools.conversion_date"
@@ -177,13 +177,15 @@ def check_package(path: Path, window_length: int) -> None:
         raise ExportError(f"{path.name}: silence or full scale gives scores that are not numbers")
 
 
-def variants(frozen: Any, card: ModelCard) -> dict[str, dict[str, bytes]]:
-    """A frozen function -> variant -> the files of its package."""
-    models = {precision: convert(frozen, card.labels, precision) for precision in _PRECISIONS}
-    models["int8"] = quantise(models["fp16"])
-    return {
-        name: package_files(model, replace(card, variant=name)) for name, model in models.items()
-    }
+def variants(
+    frozen: Any, card: ModelCard, names: tuple[str, ...] = COREML_VARIANTS
+) -> dict[str, dict[str, bytes]]:
+    """A frozen function -> variant -> the files of its package. names: of COREML_VARIANTS"""
+    wanted = {_MADE_OF.get(name, name) for name in names}
+    models = {precision: convert(frozen, card.labels, precision) for precision in sorted(wanted)}
+    if "int8" in names:
+        models["int8"] = quantise(models[_MADE_OF["int8"]])
+    return {name: package_files(models[name], replace(card, variant=name)) for name in names}
 
 
 def main(keras: Path, card: Path, out: Path) -> None:
@@ -199,7 +201,7 @@ def main(keras: Path, card: Path, out: Path) -> None:
     content = variants(freeze(chunked, WAVEFORM if in_model else coreml.FEATURES), model_card)
     found = {files.coreml(variant): content[variant] for variant in COREML_VARIANTS}
     if in_model:  # SoundAnalysis has waveforms only
-        of_windows = variants(freeze(whole), model_card)
+        of_windows = variants(freeze(whole), model_card, (export.ios,))
         found[files.coreml_window(export.ios)] = of_windows[export.ios]
     with replacing(out) as fresh:
         for name, package in found.items():

@@ -10,7 +10,7 @@ from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.base.loopback import LOOPBACK, OwnHostHandler
 from pocketear.contracts.names import of_windows
 from pocketear.runtimes.card import card_json, read_card
-from pocketear.runtimes.litert import interpreter_of
+from pocketear.runtimes.litert import open_interpreter, state_shape
 
 _STATIC = Path(__file__).parent / "static"
 _BASE_CSS = Path(__file__).parents[2] / "report/templates/base.css"  # looks like the report
@@ -56,7 +56,7 @@ def window_file(model: Path) -> Path:
 
     raises: RunnerError if that file is not there
     """
-    if len(interpreter_of(model, model.read_bytes()).get_input_details()) == 1:
+    if state_shape(open_interpreter(model)) is None:
         return model
     window = of_windows(model)
     if not window.is_file():
