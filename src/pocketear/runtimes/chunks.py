@@ -38,7 +38,7 @@ class ByChunks:
         if self._last is not None and np.array_equal(self._last[self._hop :], window[: -self._hop]):
             chunks = chunks[-1:]
         else:
-            self._state = self._fresh
+            self._state, self._last = self._fresh, None  # and stays so if a step fails
         for chunk in chunks:
             scores, self._state = self._step(chunk, self._state)
         self._last = window.copy()
