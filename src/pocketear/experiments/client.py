@@ -87,6 +87,8 @@ def connect() -> Iterator["MlflowClient"]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    # the setting counts only as mlflow is imported; Prefect's logging puts the level back later
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
     uri = address()
     shown = redacted(uri)
     try:
