@@ -7,6 +7,7 @@ Not the Git commit: an unrelated change must not change the bytes of a model. `m
 import ast
 import hashlib
 import io
+import threading
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -26,6 +27,7 @@ FREE = {
     "base/addresses.py": "what an error shows of an address",
     "base/yaml_text.py": "gives what the file says, or refuses it",
 }
+_ONE_AT_A_TIME = threading.Lock()
 # What MLflow is sent is read by no later stage; `register` sends it, so there it counts.
 _RECORDS, _RECORDER = "experiments/", "stages/register.py"
 
@@ -70,7 +72,7 @@ def imports(path: Path) -> frozenset[Path]:
     """Modules of this package that a file imports or names as text, `served_model.py` beside it."""
     found: set[Path] = set()
     beside = {module.name: module for module in path.parent.glob("*.py")}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Constant) and node.value in beside:
             found.add(beside[node.value])
@@ -120,7 +122,7 @@ def _is_free(path: Path) -> bool:
 def _data_files(module: Path) -> Iterator[Path]:
     """Files beside a module, or in a folder beside it, whose name stands in it as a text."""
     beside = {path.name: path for path in module.parent.iterdir() if path.suffix != ".py"}
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and node.value in beside:
             path = beside[node.value]
             if path.is_file():
@@ -138,10 +140,16 @@ def _code(path: Path) -> bytes:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for first, last, start, end in _docstrings(ast.parse(text)):
+    for first, last, start, end in _docstrings(_tree(text)):
         around = lines[first - 1].encode()[:start] + lines[last - 1].encode()[end:]
         lines[first - 1 : last] = [around.decode(), *[""] * (last - first)]
     return "".join(f"{line.rstrip()}\n" for line in lines if line.strip()).encode()
+
+
+def _tree(text: str) -> ast.Module:
+    # up to Python 3.11.7 all threads share the parser's count of its depth (CPython issue 106905)
+    with _ONE_AT_A_TIME:
+        return ast.parse(text)
 
 
 def _docstrings(tree: ast.AST) -> Iterator[tuple[int, int, int, int]]:
