@@ -27,7 +27,8 @@ def variant_key(root: Path, *choices: object) -> str:
 def make_copy(root: Path, copy: Path, overrides: Sequence[str], cache: Path | None = None) -> Path:
     """A copy of the project in the folder `copy`, with other parameters.
 
-    An existing copy is used as it is. Recordings that params.yaml names are linked, not copied.
+    An existing copy is used as it is. Recordings and backbones that params.yaml names are
+    linked, not copied.
 
     cache: DVC's; by default the project's own, so that nothing is computed twice
     """
@@ -52,7 +53,7 @@ def _own_files(root: Path) -> list[str]:
 
 def _link_data(root: Path, copy: Path) -> None:
     params = _params(copy / "params.yaml")
-    for section, name in (("data", "path"), ("evaluate", "negatives")):
+    for section, name in (("data", "path"), ("evaluate", "negatives"), ("model", "start")):
         path = params.get(section, {}).get(name, "")
         target = Path(os.path.normpath(root / path))
         place = Path(os.path.normpath(copy / path))

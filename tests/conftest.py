@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
-from places import ESC10, ROOT
+from places import ESC10, ROOT, YAMNET
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -103,6 +103,14 @@ def esc10() -> Path:
     if not (ESC10 / "clips.csv").is_file():
         pytest.skip("no ../shared/data/esc10")
     return ESC10
+
+
+@pytest.fixture(scope="session")
+def yamnet() -> Path:
+    """YAMNet's file beside the checkout; a test skips where it is not."""
+    if not YAMNET.is_file():
+        pytest.skip("no ../shared/models/yamnet.tflite")
+    return YAMNET
 
 
 @pytest.fixture

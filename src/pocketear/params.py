@@ -138,6 +138,19 @@ class SplitParams(Section):
         return round(1 / self.test_share)
 
 
+# What a preset of the front-end sets. How long a window is and how far frames are apart stays the
+# project's own: a pretrained network takes both as they come (docs/decisions/0018-pretrained.md).
+PRESETS: dict[str, dict[str, str | int | float | bool]] = {
+    # source: yamnet/params.py and features.py of github.com/tensorflow/models (research/audioset)
+    "yamnet": {
+        "kind": "log_mel", "sample_rate": 16000, "n_fft": 512, "win_length": 400,
+        "n_mels": 64, "fmin": 125.0, "fmax": 7500.0, "mel_scale": "htk",
+        "mel_norm": "none", "center": False, "spectrum": "magnitude", "log": "ln",
+        "floor": 1.0e-3, "floor_mode": "add",
+    },
+}  # fmt: skip
+
+
 class FrontEndParams(Section):
     """The front-end. Names as in librosa; lengths in samples, frequencies in Hz."""
 
@@ -153,10 +166,27 @@ class FrontEndParams(Section):
     mel_scale: Literal["slaney", "htk"]
     mel_norm: Literal["slaney", "none"]
     center: bool
+    spectrum: Literal["power", "magnitude"]
     log: Literal["db", "ln"]
     floor: PositiveFloat
+    floor_mode: Literal["clip", "add"]
     n_mfcc: PositiveInt
     lifter: NonNegativeInt
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: object) -> object:
+        """`preset`, where it is not `none`, stands above what is written below it."""
+        if not isinstance(given, dict) or "preset" not in given:
+            return given
+        name = given["preset"]
+        if name != "none" and name not in PRESETS:
+            known = ", ".join(["none", *PRESETS])
+            raise ValueError(
+                f"frontend.preset: input should be one of {known}, found {shown(name)}"
+            )
+        rest = {key: value for key, value in given.items() if key != "preset"}
+        return {**rest, **PRESETS.get(name, {})}
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> Self:
@@ -187,12 +217,40 @@ class AugmentParams(Section):
     shift: bool
 
 
-class ModelParams(Section):
-    """The network behind the front-end."""
+BACKBONES = Path("data/backbone")  # where DVC looks for model.start
 
-    architecture: Literal["log_mel_cnn", "mfcc_cnn"]
+
+class ModelParams(Section):
+    """The network behind the front-end, and where its weights start from."""
+
+    architecture: Literal["log_mel_cnn", "mfcc_cnn", "yamnet"]
+    start: str
+    layers: Annotated[int, Field(ge=1, le=14)]
     width: PositiveFloat
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether its weights start from a file."""
+        return self.start != "scratch"
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> Self:
+        inside = Path(self.start).parent == BACKBONES
+        needs = f"architecture {self.architecture} starts from"
+        wants = "the .tflite of YAMNet" if self.architecture == "yamnet" else "scratch"
+        most = f"width must be at most 1 where a network is pretrained, found {self.width:g}"
+        return _hold(
+            self,
+            {
+                f"start must be scratch or a file in {BACKBONES}, which DVC watches; found "
+                f"{shown(self.start)}": inside or not self.pretrained,
+                f"{needs} {wants}, found {shown(self.start)} (docs/pretrained.md)": (
+                    self.pretrained == (self.architecture == "yamnet")
+                ),
+                most: self.width <= 1 or not self.pretrained,
+            },
+        )
 
 
 class TrainParams(Section):
@@ -203,6 +261,7 @@ class TrainParams(Section):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     patience: PositiveInt
+    head_draws: PositiveInt
     strategy: Literal["one_device", "mirrored", "multi_worker"]
 
 
@@ -331,12 +390,25 @@ class Params(Section):
         return _hold(self, fits)
 
     @model_validator(mode="after")
+    def _pretrained_on_this_front_end(self) -> Self:
+        preset = PRESETS.get(self.model.architecture, {})
+        differs = sorted(key for key in preset if getattr(self.frontend, key) != preset[key])
+        rule = (
+            f"model.architecture {self.model.architecture} was trained on another front-end than "
+        )
+        found = f"this, whose {', '.join(differs)} differ; set frontend.preset to it"
+        return _hold(self, {rule + found: not differs})
+
+    @model_validator(mode="after")
     def _swift_can_transform(self) -> Self:
         n_fft = self.frontend.n_fft
         needs = "export.ios_front_end accelerate needs frontend.n_fft to be a power of two"
         fits = n_fft >= 16 and n_fft.bit_count() == 1
         in_model = self.export.ios_front_end == "in_model"
-        return _hold(self, {f"{needs}, 16 or more, found {n_fft}": fits or in_model})
+        plain = self.frontend.spectrum == "power" and self.frontend.floor_mode == "clip"
+        of_power = "export.ios_front_end accelerate needs frontend.spectrum power, floor_mode clip"
+        rules = {f"{needs}, 16 or more, found {n_fft}": fits, f"{of_power}; set in_model": plain}
+        return _hold(self, {rule: holds or in_model for rule, holds in rules.items()})
 
 
 _NAMED, _NAME = 20, 80  # wrong fields in a message, characters of a name

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from places import ROOT
 from pocketear.data.decoding.audio import load_waveform
-from pocketear.evaluation.numeric_error import power_error, powers_of
+from pocketear.evaluation.numeric_error import floor_power, loudest_mel, power_error, powers_of
 from pocketear.frontend import layer, librosa_features
-from pocketear.params import FrontEndParams, load_params
+from pocketear.params import PRESETS, FrontEndParams, load_params
 
 DEFAULT = load_params(ROOT / "params.yaml").frontend
 EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")
@@ -42,8 +42,8 @@ def sound(name: str, length: int, sample_rate: int = 16_000, seed: int = 7) -> n
 def error(ours: np.ndarray, waveform: np.ndarray, p: FrontEndParams) -> np.ndarray:
     """Of each mel power under a log-mel (frame, mel)."""
     steps = librosa_features.reference_steps(waveform, p)
-    loudest = steps["power"].sum(axis=1, keepdims=True) * librosa_features.mel_matrix(p).max()
-    return power_error(powers_of(ours, p), powers_of(steps["features"], p), loudest, p.floor)
+    loudest = loudest_mel(steps["power"].sum(axis=1, keepdims=True), p)
+    return power_error(powers_of(ours, p), powers_of(steps["features"], p), loudest, floor_power(p))
 
 
 def apply(waveforms: np.ndarray, p: FrontEndParams) -> np.ndarray:
@@ -82,6 +82,8 @@ def legal_params(draw: st.DrawFn) -> FrontEndParams:
         n_mels=n_mels, fmin=fmax * draw(st.floats(0, 0.9)), fmax=fmax,
         mel_scale=draw(st.sampled_from(["slaney", "htk"])),
         mel_norm=draw(st.sampled_from(["slaney", "none"])), center=draw(st.booleans()),
+        spectrum=draw(st.sampled_from(["power", "power", "magnitude"])),
+        floor_mode=draw(st.sampled_from(["clip", "add"])),
         log=draw(st.sampled_from(["db", "ln"])), floor=draw(st.sampled_from([1e-10, 1e-7, 1e-4])),
         n_mfcc=draw(st.integers(1, n_mels)), lifter=draw(st.sampled_from([0, 22])),
     )  # fmt: skip
@@ -92,6 +94,8 @@ def legal_params(draw: st.DrawFn) -> FrontEndParams:
 @example(changed(center=True), "noise")
 @example(changed(n_fft=441, win_length=441, hop_length=147), "noise")  # no factors: a plain DFT
 @example(changed(fmin=0.0, fmax=8000.0), "impulse")  # up to half the sample rate
+@example(changed(**PRESETS["yamnet"]), "noise")
+@example(changed(**PRESETS["yamnet"]), "silence")
 def test_any_legal_params_are_librosas(p: FrontEndParams, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # librosa's, of empty mels

@@ -65,7 +65,7 @@ def _build() -> None:
     hop = params.listener.hop_length
     built = network.build(params.frontend, params.model, labels, store.normalisation, hop)
     Path("models").mkdir()
-    train.write_model(built, labels, Path("models/keras"))
+    train.write_model(built, labels, params.model, Path("models/keras"))
 
 
 def _export() -> None:

@@ -64,7 +64,8 @@ SILENCE = [0.0, 0.0, 0.0]
 FRONT_END = {
     "kind": "log_mel", "sample_rate": 16_000, "window_length": 1_000, "n_fft": 256,
     "win_length": 200, "hop_length": 160, "n_mels": 24, "fmin": 60.0, "fmax": 7_600.0,
-    "mel_scale": "slaney", "mel_norm": "slaney", "center": False, "log": "db", "floor": 1e-7,
+    "mel_scale": "slaney", "mel_norm": "slaney", "center": False, "spectrum": "power", "log": "db",
+    "floor": 1e-7, "floor_mode": "clip",
     "n_mfcc": 13, "lifter": 0,
 }  # fmt: skip
 LIMIT = 1e-4  # gate.max_front_end_error, as it ships

@@ -5,3 +5,4 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ESC10 = ROOT.parent / "shared" / "data" / "esc10"
 VECTORS = ROOT / "mobile" / "vectors"
+YAMNET = ROOT.parent / "shared" / "models" / "yamnet.tflite"

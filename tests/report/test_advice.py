@@ -359,6 +359,14 @@ def shortcut(separation: float) -> Audit:
     return Audit(properties=(rate,), overall=none, labels={}, marks=())
 
 
+def test_a_pretrained_network_is_not_advised_to_train_longer(reported: Findings) -> None:
+    falling = trained(reported, [1.0, 0.9, 0.8, 0.7], [1.0, 0.9, 0.8, 0.7], accuracy=0.5)
+    assert list(learning.training(falling, wanted=0.1, error=0.5))
+    model = {"architecture": "yamnet", "start": "data/backbone/yamnet.tflite"}
+    pretrained = with_params(falling, model=model, frontend={"preset": "yamnet"})
+    assert not list(learning.training(pretrained, wanted=0.1, error=0.5))
+
+
 def test_labels_told_apart_by_their_rate_are_to_be_recorded_alike(reported: Findings) -> None:
     found = replace(reported, audit=shortcut(0.97))
     first = advice(found, "audit.separation", 0.97, 0.8).causes[0]

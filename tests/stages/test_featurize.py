@@ -59,8 +59,8 @@ def test_normalisation_is_of_training_clips_alone(project: Path, clips: pd.DataF
     store = open_store(project / "out")
     rows = np.flatnonzero(clips["split"] == "train").tolist()
     frames = np.concatenate([store.features(row) for row in rows])
-    np.testing.assert_allclose(store.mean, frames.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(store.scale, frames.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(store.normalisation.mean, frames.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(store.normalisation.scale, frames.std(axis=0), rtol=1e-4)
 
 
 def test_a_new_clip_costs_only_itself(

@@ -72,7 +72,7 @@ def test_a_front_end_in_swift_is_judged_at_the_same_stages_by_the_same_limits(
         files = ModelFiles(Path("models"), params.package.name).by_runner()
         files = {name: path for name, path in files.items() if name.startswith("coreml")}
         files |= {"keras": keras / "model.keras"}
-        entries = list(parity.matrix(files, names, windows, store, params))
+        entries = list(parity.matrix(files, names, windows, params))
     found = {(entry.runtime, entry.stage): entry for entry in entries}
     judged = {(entry.runtime, entry.stage): entry.limits for entry in report.entries}
     assert len(found) == 3 * 6 + 4
@@ -104,7 +104,7 @@ def test_a_wrong_front_end_is_found_at_the_stage_where_it_goes_wrong(
         store = open_store(Path("data/features"))
         names, windows = parity.chosen_windows(store, params)
         fp32 = ModelFiles(Path("models"), params.package.name).litert("fp32")
-        steps = parity.steps_of(fp32, windows, store, params.chunk)
+        steps = parity.steps_of(fp32, windows, store.normalisation, params.chunk)
     other = params.chunk.model_copy(update={"mel_norm": "none"})
     cells = parity.row("keras", steps, parity.librosas(windows, other), names, other)
     errors = {cell.stage: figure(cell, "max_rel") for cell in cells}

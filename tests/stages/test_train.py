@@ -11,11 +11,16 @@ import pytest
 import yaml
 
 from places import ROOT
+from pocketear.base.archive import sha256
 from pocketear.base.errors import DataError, ParamsError
 from pocketear.data.store import Store
 from pocketear.data.windows import cut_windows
+from pocketear.experiments.client import connect, experiment_id
+from pocketear.experiments.runs import BACKBONE_TAG
 from pocketear.params import load_params
+from pocketear.runtimes.keras import load_keras
 from pocketear.training import fitting
+from pocketear.training.augment import unchanged
 from pocketear.training.distribution import open_strategy
 from ports import free_ports
 from small_store import LABELS, WINDOW, make_store
@@ -34,18 +39,7 @@ def fitted(store: Store, val: fitting.Side | None = None, **changes):
 
     keras.utils.set_random_seed(0)
     params = load_params()
-    plain = params.augment.model_copy(
-        update={
-            "mix_share": 0.0,
-            "speed": 0.0,
-            "gain_db": 0.0,
-            "quiet_share": 0.0,
-            "band_share": 0.0,
-            "noise_share": 0.0,
-            "response_db": 0.0,
-            "shift": False,
-        }
-    )
+    plain = unchanged(params.augment).model_copy(update={"shift": False})
     hop = params.listener.hop_length
     whole = network.build(params.frontend, params.model, LABELS, store.normalisation, hop)
     rows: list[dict[str, float]] = []
@@ -83,7 +77,7 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
     """As the stage is run: in processes of their own, augmentation on, at the same time."""
     runs = {out: start_training(out) for out in ("a", "b")}
     lines = {out: run.communicate()[1].splitlines() for out, run in runs.items()}
-    assert [run.returncode for run in runs.values()] == [0, 0], lines
+    assert [run.returncode for run in runs.values()] == [0, 0], lines["a"][-3:]
     made = [{p.relative_to(out): p.read_bytes() for p in Path(out).rglob("*.*")} for out in runs]
     assert sorted(path.name for path in made[0]) == [
         "code.sha256", "history.csv", "labels.txt", "model.keras",
@@ -106,6 +100,41 @@ def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     assert history["val_accuracy"].iloc[-1] == 1
     assert [row["epoch"] for row in rows] == list(range(1, 61)) == list(history.index)
     assert history["learning_rate"].iloc[-1] < 1e-3 < history["learning_rate"].max()
+
+
+def test_a_pretrained_network_learns_its_last_layer_only(
+    store: Store, yamnet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run as a stage: its epochs are one, the model names its backbone, and so does the run."""
+    from pocketear.stages import train
+    from pocketear.training import network
+
+    Path("data/backbone").mkdir(parents=True)
+    Path("data/backbone/yamnet.tflite").symlink_to(yamnet)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["frontend"]["preset"] = "yamnet"
+    content["model"] |= {
+        "architecture": "yamnet", "layers": 4, "start": "data/backbone/yamnet.tflite",
+    }  # fmt: skip
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    train.main(Path("features"), Path("keras"), Path("report"))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/1"]
+    assert len(pd.read_csv("report/history.csv")) == 1
+    digest = sha256(yamnet.read_bytes())
+    assert Path("keras/backbone.sha256").read_text().strip() == digest
+    with connect() as client:
+        (run,) = client.search_runs([experiment_id(client)])
+    assert run.data.tags[BACKBONE_TAG] == digest
+    params, whole = load_params(), load_keras(Path("keras/model.keras"))
+    untrained = network.build(
+        params.frontend, params.model, LABELS, store.normalisation, WINDOW
+    )  # as it starts
+    for before, after in zip(untrained.layers, whole.layers, strict=True):
+        same = all(map(np.array_equal, before.get_weights(), after.get_weights()))
+        assert same != (after.name == "logits"), after.name
+    side = fitting.side_of(store, store.index["split"], "test", LABELS)
+    assert (clip_scores(whole, side).argmax(axis=1) == side.targets.argmax(axis=1)).all()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ WAVEFORM, FRONT_END, NORMALISE, LOGITS, SCORES = (
 STATE, NEXT_STATE = "state_in", "state_out"  # of a file that takes one chunk at a time
 CHUNKS = "chunks"  # the features of a window, chunk by chunk
 STATISTICS, WINDOW = "statistics", "window"  # of a chunk, and of the chunks of a window
+WINDOW_STATISTICS = "window_statistics"  # of the window as a whole: what the last layer sees
 LITERT_VARIANTS = ("fp32", "int8")
 COREML_VARIANTS = ("fp32", "fp16", "int8")
 KERAS = "keras"  # the runner that every file is compared with
@@ -45,6 +46,11 @@ class ModelFiles:
     def training_code(self) -> Path:
         """The hash of the code that trained the model."""
         return self.root / "keras" / "code.sha256"
+
+    @property
+    def backbone(self) -> Path:
+        """The hash of the file that a pretrained model started from; missing for others."""
+        return self.root / "keras" / "backbone.sha256"
 
     @property
     def card(self) -> Path:

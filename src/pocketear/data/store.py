@@ -28,10 +28,7 @@ class Store:
             raise DataError(
                 f"{folder}: not a feature store; `dvc repro featurize` makes it"
             ) from error
-        normalisation = read(folder / "normalisation.json", Normalisation)
-        self.normalisation = normalisation
-        self.mean = np.asarray(normalisation.mean, np.float32)  # (coefficient,)
-        self.scale = np.asarray(normalisation.scale, np.float32)  # (coefficient,)
+        self.normalisation = read(folder / "normalisation.json", Normalisation)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -45,7 +42,7 @@ class Store:
     def features(self, row: int) -> Features:
         """(frame, coefficient) float32, before normalisation"""
         clip = self.index.iloc[row]
-        width = len(self.mean)
+        width = len(self.normalisation.mean)
         raw = self._features[clip["frame"] * width : (clip["frame"] + clip["frames"]) * width]
         return np.asarray(raw).reshape(-1, width)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketear.base.arrays import FeatureBatch
+from pocketear.frontend.librosa_features import mel_matrix
 from pocketear.params import FrontEndParams
 
 PROBES = ("digital silence", "full-scale noise", "noise at -80 dBFS", "clipped sine", "impulse")
@@ -53,9 +54,27 @@ def row_error(values: FeatureBatch, expected: FeatureBatch) -> Errors:
 
 
 def powers_of(log_mel: FeatureBatch, frontend: FrontEndParams) -> NDArray[np.float64]:
-    """The mel powers under a log-mel, dB or nepers."""
+    """The mel powers under a log-mel, dB or nepers; of mel magnitudes, their squares."""
     scale = math.log(10) / 10 if frontend.log == "db" else 1.0
-    return np.exp(log_mel.astype(np.float64) * scale)
+    return as_powers(np.exp(log_mel.astype(np.float64) * scale), frontend)
+
+
+def as_powers(mels: Powers, frontend: FrontEndParams) -> NDArray[np.float64]:
+    """Mels as powers: squared if they are sums of magnitudes."""
+    powers = np.asarray(mels, np.float64)
+    return powers if frontend.spectrum == "power" else np.square(powers)
+
+
+def floor_power(frontend: FrontEndParams) -> float:
+    """The floor of the logarithm as `as_powers` has it."""
+    return frontend.floor if frontend.spectrum == "power" else frontend.floor**2
+
+
+def loudest_mel(frame_power: Powers, frontend: FrontEndParams) -> Powers:
+    """The most power that a frame of `frame_power` could give any mel, as `as_powers` has it."""
+    filters = mel_matrix(frontend)
+    most = filters.max() if frontend.spectrum == "power" else np.square(filters).sum(axis=0).max()
+    return np.asarray(frame_power * most)
 
 
 def snr_db(values: FeatureBatch, expected: FeatureBatch) -> float:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PENDING = Path(".pocketear/pending-runs")
 PARENT_VARIABLE = "POCKETEAR_PARENT_RUN"  # environment: the run that new runs are children of
 MODEL_TAG = "pocketear.model_sha256"  # of model.keras: how a model finds the run that trained it
+BACKBONE_TAG = "pocketear.backbone_sha256"  # of the file that a pretrained network started from
 _BATCH = 100  # parameters or tags that MLflow takes in one request; it takes more metrics
 _JOURNAL_TAG = "pocketear.journal"
 _PARENT_TAG, _NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
@@ -59,6 +60,10 @@ class TrainingRun:
     def log_model(self, model: Path) -> None:
         """Mark the run as the one that trained the file `model`, so that `register` finds it."""
         self.log(Event(tags={MODEL_TAG: sha256(model.read_bytes())}))
+
+    def log_backbone(self, digest: str) -> None:
+        """Tag the run with the SHA-256 of the file that its network started from."""
+        self.log(Event(tags={BACKBONE_TAG: digest}))
 
     def log(self, event: Event) -> None:
         """Send an event; keep it if MLflow does not take it, or has not taken one before."""

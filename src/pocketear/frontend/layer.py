@@ -83,7 +83,8 @@ class Constants(NamedTuple):
     level: what scales the window; window: (sample,) Hann from there on, times level; zeros up to
         two whole halves of `spectrum`
     scale: (mel,) by how much a mel's power is larger in the graph
-    guard: (mel,) scaled powers just below the floor, which keep the logarithm finite
+    floor: (mel,) scaled: just below the floor where it clips, which keeps the logarithm finite;
+        the floor where it is added
     log_scale: (mel,) what scaling added to the natural logarithm
     dct: (mel, coefficient), liftering included
     """
@@ -94,7 +95,7 @@ class Constants(NamedTuple):
     spectrum: PowerSpectrum
     bands: list[Band]
     scale: Matrix
-    guard: Constant
+    floor: Constant
     log_scale: Constant
     dct: Constant
 
@@ -130,7 +131,8 @@ def in_librosas_layout(
         padded = np.pad(windowed, ((0, 0), (0, 0), (c.offset, after)))
         steps["frames"] = padded[..., : p.n_fft]
     if POWER in flat:
-        steps["power"] = flat[POWER][..., np.argsort(c.spectrum.bins)] / c.level**2
+        spectrum = flat[POWER][..., np.argsort(c.spectrum.bins)]
+        steps["power"] = (spectrum if p.spectrum == "power" else spectrum**2) / c.level**2
     if MEL in flat:
         steps["mel"] = flat[MEL] / c.scale
     return {name: step.astype(np.float32) for name, step in steps.items()}
@@ -152,9 +154,13 @@ def constants(frontend: FrontEndParams) -> Constants:
     level = _LARGEST / window.sum()  # no bin is louder than a constant full-scale waveform's
     window = np.pad(window, (0, 2 * spectrum.half - len(window))) * level
     # Parseval: the powers of half the bins sum to at most n_fft / 2 * sum(window ** 2)
-    loudest = p.n_fft / 2 * np.square(window).sum() * mel.max(axis=0)
+    frame = p.n_fft / 2 * np.square(window).sum()
+    of_power = p.spectrum == "power"
+    # of magnitudes, by Cauchy and Schwarz
+    loudest = frame * mel.max(axis=0) if of_power else np.sqrt(frame * np.square(mel).sum(axis=0))
     gain = _LARGEST**2 / np.where(loudest > 0, loudest, _LARGEST**2)
-    scale = level**2 * gain  # of each mel
+    scale = (level**2 if of_power else level) * gain  # of each mel
+    below = 0.9 if p.floor_mode == "clip" else 1.0
     return Constants(
         offset=offset,
         level=level,
@@ -162,7 +168,7 @@ def constants(frontend: FrontEndParams) -> Constants:
         spectrum=spectrum,
         bands=bands((mel[spectrum.bins] * gain).astype(np.float32)),
         scale=scale,
-        guard=(0.9 * p.floor * scale).astype(np.float32),
+        floor=(below * p.floor * scale).astype(np.float32),
         log_scale=np.log(scale).astype(np.float32),
         dct=dct_matrix(p).astype(np.float32),
     )
@@ -289,11 +295,15 @@ class FrontEnd(keras.layers.Layer):
         with keras.name_scope(LATER):
             later = frames(waveform, p, c.offset + half, half) * c.window[half:]
         with keras.name_scope(POWER):
-            spectrum = power(earlier, later, c.spectrum)  # (window and frame, position)
+            bins = power(earlier, later, c.spectrum)  # (value, frame, row)
+            if p.spectrum == "magnitude":
+                bins = ops.sqrt(bins)
+            spectrum = by_position(bins)  # (window and frame, position)
         with keras.name_scope(MEL):
             mel = join([ops.matmul(spectrum[:, b.start : b.stop], b.weights) for b in c.bands])
         log_mel = ops.reshape(mel, (-1, n_frames(p), p.n_mels))
-        log_mel = (ops.log(ops.maximum(log_mel, c.guard)) - c.log_scale) * _unit(p)
+        with_floor = ops.maximum if p.floor_mode == "clip" else ops.add
+        log_mel = (ops.log(with_floor(log_mel, c.floor)) - c.log_scale) * _unit(p)
         # The floor comes last: silence is exactly there, and where converters would join a sum or
         # a reshape with the next layer's, name and all, the features keep a name of their own.
         log_mel = ops.maximum(log_mel, math.log(p.floor) * _unit(p))
@@ -334,12 +344,16 @@ def power(earlier: Any, later: Any, spectrum: PowerSpectrum) -> Any:
     """The graph: power of frames whose window is already applied.
 
     earlier, later: (frame, half) samples, both counted from the frame's middle outwards
-    returns: (frame, position) squared magnitudes, the bins of `spectrum.bins`
+    returns: (value, frame, row) squared magnitudes
     """
     real = _transform(later + earlier, spectrum.real)
     imaginary = _transform(later - earlier, spectrum.imaginary)
-    squares = real * real + imaginary * imaginary  # (value, frame, row)
-    return ops.reshape(ops.transpose(squares, (1, 2, 0)), (-1, len(spectrum.bins)))
+    return real * real + imaginary * imaginary
+
+
+def by_position(bins: Any) -> Any:
+    """The graph: (value, frame, row) -> (frame, position), the bins of `PowerSpectrum.bins`"""
+    return ops.reshape(ops.transpose(bins, (1, 2, 0)), (-1, bins.shape[0] * bins.shape[2]))
 
 
 def _transform(samples: Any, part: Part) -> Any:

@@ -1,8 +1,8 @@
 """librosa_features: the reference of layer.py, and the constants of both.
 
 As librosa.feature.melspectrogram: a periodic Hann window centred in n_fft, zero padding where
-frames are centred, squared magnitudes, HTK or Slaney mels, 10 log10 or ln above a floor, an
-orthonormal DCT-II with sinusoidal liftering. Keras is not imported here.
+frames are centred, magnitudes or their squares, HTK or Slaney mels, 10 log10 or ln above a floor,
+an orthonormal DCT-II with sinusoidal liftering. Keras is not imported here.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ Matrix = NDArray[np.float64]
 def reference(waveform: Waveform, frontend: FrontEndParams) -> Features:
     """librosa's features of a waveform; one shorter than a frame is zero-padded at its end.
 
-    returns: (frame, coefficient) float32, dB or nepers of power
+    returns: (frame, coefficient) float32, dB or nepers
     """
     return reference_steps(waveform, frontend)["features"]
 
@@ -35,11 +35,12 @@ def reference_steps(waveform: Waveform, frontend: FrontEndParams) -> dict[str, F
         window="hann", center=p.center, pad_mode="constant",
     )  # fmt: skip
     power = np.abs(spectrum) ** 2
+    summed = power if p.spectrum == "power" else np.sqrt(power)
     mel = librosa.feature.melspectrogram(
-        S=power, sr=p.sample_rate, n_fft=p.n_fft, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
+        S=summed, sr=p.sample_rate, n_fft=p.n_fft, n_mels=p.n_mels, fmin=p.fmin, fmax=p.fmax,
         htk=p.mel_scale == "htk", norm=_norm(p),
     )  # fmt: skip
-    floored = np.maximum(mel, p.floor)
+    floored = np.maximum(mel, p.floor) if p.floor_mode == "clip" else mel + p.floor
     log_mel = 10 * np.log10(floored) if p.log == "db" else np.log(floored)
     if p.kind == "mfcc":
         log_mel = librosa.feature.mfcc(S=log_mel, n_mfcc=p.n_mfcc, norm="ortho", lifter=p.lifter)

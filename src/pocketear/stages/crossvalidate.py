@@ -58,8 +58,9 @@ def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.S
 
 def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Scores:
     """(tested clip, label) by a model that was fitted to the other sides. name: for the terminal"""
-    from pocketear.training.fitting import TrainingSide, fit, print_epoch, side_of, start_afresh
+    from pocketear.training.fitting import TrainingSide, print_epoch, side_of, start_afresh
     from pocketear.training.network import build
+    from pocketear.training.recipe import epochs, learn
 
     start_afresh(params.seed)
     labels = known_labels(store.index, params.data.labels)
@@ -67,7 +68,8 @@ def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Sco
     hop = params.listener.hop_length
     whole = build(params.frontend, params.model, labels, store.normalisation, hop)
     val = side_of(store, sides, "val", labels)
-    fit(whole, train, val, params.train, print_epoch(params.train.epochs, name))
+    recipe = (params.model, params.train)
+    learn(whole, train, val, recipe, print_epoch(epochs(recipe), name))
     tested = side_of(store, sides, "test", labels)
     waveforms = [tested.waveform(clip) for clip in range(len(tested))]
     window = params.frontend.window_length

@@ -202,10 +202,11 @@ def made_from(files: ModelFiles, features: Path) -> dict[str, str]:
     """What the files were made from, by SHA-256."""
     sources = {"dataset": features / "index.parquet", "weights": files.keras}
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()}
-    training = files.training_code.read_text().strip()
+    if files.backbone.exists():
+        hashes["backbone"] = files.backbone.read_text().strip()
     return {
         **hashes,
-        "training code": training,
+        "training code": files.training_code.read_text().strip(),
         "export code": code_hash("stages/export_litert.py"),
     }
 

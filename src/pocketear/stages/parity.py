@@ -19,12 +19,16 @@ from pocketear.base.arrays import FeatureBatch, WindowBatch
 from pocketear.base.errors import ParityError
 from pocketear.base.progress import track
 from pocketear.contracts.names import KERAS, LOGITS, NORMALISE, SCORES, ModelFiles
+from pocketear.contracts.normalisation import Normalisation
 from pocketear.contracts.parity import ParityCell, ParityReport
 from pocketear.contracts.report_file import write
 from pocketear.data.store import Store, open_store
 from pocketear.data.windows import cut_windows
 from pocketear.evaluation.numeric_error import (
     PROBES,
+    as_powers,
+    floor_power,
+    loudest_mel,
     power_error,
     powers_of,
     probes,
@@ -32,10 +36,12 @@ from pocketear.evaluation.numeric_error import (
     snr_db,
 )
 from pocketear.frontend import layer, numpy_fft
-from pocketear.frontend.librosa_features import mel_matrix, reference_frames, reference_steps
+from pocketear.frontend.librosa_features import reference_frames, reference_steps
 from pocketear.params import FrontEndParams, Params, load_params
+from pocketear.runtimes.keras import load_keras
 from pocketear.runtimes.runner import open_runner
 from pocketear.runtimes.tensors import open_tensor_runner
+from pocketear.training.network import normalisation_of
 
 FRONT_END = ("frames", "power", "mel", "features")  # held against librosa
 NETWORK = (LOGITS, SCORES)
@@ -98,10 +104,12 @@ def _by_window(steps: Steps, count: int) -> dict[str, FeatureBatch]:
     return {name: values.reshape(count, -1, values.shape[-1]) for name, values in steps.items()}
 
 
-def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) -> Steps:
+def steps_of(
+    path: Path, windows: WindowBatch, normalisation: Normalisation, p: FrontEndParams
+) -> Steps:
     """What a file computes at each stage, in librosa's layout and units; stages that it lacks lack.
 
-    p: of a chunk
+    normalisation: the network's, which is taken back; p: of a chunk
     raises: RunnerError if it cannot be run
     """
     tensors = open_tensor_runner(path)(windows)
@@ -113,7 +121,9 @@ def steps_of(path: Path, windows: WindowBatch, store: Store, p: FrontEndParams) 
         steps = layer.in_librosas_layout(scopes, p)
     if NORMALISE in tensors:
         shape = (-1, layer.n_frames(p), layer.n_coefficients(p))
-        steps["features"] = tensors[NORMALISE].reshape(shape) * store.scale + store.mean
+        steps["features"] = tensors[NORMALISE].reshape(shape)
+        mean, scale = (np.asarray(x, np.float32) for x in (normalisation.mean, normalisation.scale))
+        steps["features"] = steps["features"] * scale + mean
     steps = _by_window(steps, len(windows))
     if LOGITS in tensors:
         steps[LOGITS] = tensors[LOGITS].reshape(len(windows), -1)
@@ -129,13 +139,14 @@ def relative_error(
     else: relative to the largest of its row (frame, or window), since a value may be zero.
     """
     wanted = expected.steps[stage]
+    floor = floor_power(p)
     if stage == "power":
-        return power_error(values, wanted, expected.frame_power, p.floor)
-    loudest = expected.frame_power * mel_matrix(p).max()
+        return power_error(values, wanted, expected.frame_power, floor)
+    loudest = loudest_mel(expected.frame_power, p)
     if stage == "mel":
-        return power_error(values, wanted, loudest, p.floor)
+        return power_error(as_powers(values, p), as_powers(wanted, p), loudest, floor)
     if stage == "features" and p.kind == "log_mel":
-        return power_error(powers_of(values, p), powers_of(wanted, p), loudest, p.floor)
+        return power_error(powers_of(values, p), powers_of(wanted, p), loudest, floor)
     return row_error(values, wanted)
 
 
@@ -196,17 +207,18 @@ def row(
 
 
 def matrix(
-    files: Mapping[str, Path], names: list[str], windows: WindowBatch, store: Store, params: Params
+    files: Mapping[str, Path], names: list[str], windows: WindowBatch, params: Params
 ) -> Iterator[ParityCell]:
     """Every cell. files: runtime -> its file, Keras's among them"""
     p = params.chunk
     expected = librosas(windows, p)
-    network = steps_of(files[KERAS], windows, store, p)
+    normalisation = normalisation_of(load_keras(files[KERAS]))
+    network = steps_of(files[KERAS], windows, normalisation, p)
     expected = replace(
         expected, steps={**expected.steps, **{stage: network[stage] for stage in NETWORK}}
     )
     for runtime, path in track(files.items(), len(files), "parity"):
-        steps = network if runtime == KERAS else steps_of(path, windows, store, p)
+        steps = network if runtime == KERAS else steps_of(path, windows, normalisation, p)
         yield from row(runtime, steps, expected, names, p)
 
 
@@ -216,7 +228,7 @@ def main(features: Path, models: Path, out: Path) -> None:
     store = open_store(features)
     names, windows = chosen_windows(store, params)
     files = ModelFiles(models, params.package.name).by_runner()
-    cells = tuple(matrix(files, names, windows, store, params))
+    cells = tuple(matrix(files, names, windows, params))
     write(ParityReport(windows=tuple(names), entries=cells), out)
     for cell in cells:
         found = cell.absent or f"max {cell.max_abs:.2g}, {cell.max_rel:.2g} relative"

@@ -12,24 +12,28 @@ from pocketear.base.fingerprint import code_hash
 from pocketear.data.clips import known_labels, write_labels
 from pocketear.data.store import open_store
 from pocketear.experiments import runs
-from pocketear.params import load_params
+from pocketear.params import ModelParams, load_params
+from pocketear.training.backbone import read_backbone
 from pocketear.training.distribution import is_chief, open_strategy
 from pocketear.training.fitting import (
     TrainingSide,
-    fit,
     make_repeatable,
     print_epoch,
     side_of,
 )
 from pocketear.training.network import build, multiply_adds, save
+from pocketear.training.recipe import epochs, learn
 
 
-def write_model(whole: Any, labels: tuple[str, ...], folder: Path) -> None:
-    """Write model.keras, labels.txt and the hash of the code that made them to a new folder."""
+def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder: Path) -> None:
+    """Write model.keras, labels.txt and the hashes of what made them to a new folder."""
     folder.mkdir()
     save(whole, folder / "model.keras")
     write_labels(labels, folder / "labels.txt")
     (folder / "code.sha256").write_text(code_hash("stages/train.py") + "\n")
+    if model.pretrained:
+        found = read_backbone(Path(model.start))
+        (folder / "backbone.sha256").write_text(found.sha256 + "\n")
 
 
 def write_report(history: pd.DataFrame, folder: Path) -> None:
@@ -59,9 +63,10 @@ def main(features: Path, out: Path, report: Path) -> None:
         whole = build(
             params.frontend, params.model, labels, store.normalisation, params.listener.hop_length
         )
-    print_line = print_epoch(params.train.epochs)
+    recipe = (params.model, params.train)
+    print_line = print_epoch(epochs(recipe))
     if not is_chief(strategy):
-        fit(whole, train, val, params.train, print_line)
+        learn(whole, train, val, recipe, print_line)
         print("train: done; the first worker of TF_CONFIG writes the model")
         return
     with runs.training_run(params, features) as run:
@@ -70,12 +75,14 @@ def main(features: Path, out: Path, report: Path) -> None:
             print_line(epoch, row)
             run.on_epoch(epoch, row)
 
-        history = fit(whole, train, val, params.train, on_epoch)
+        history = learn(whole, train, val, recipe, on_epoch)
         with replacing(out) as fresh:
-            write_model(whole, labels, fresh)
+            write_model(whole, labels, params.model, fresh)
         with replacing(report) as fresh:
             write_report(history, fresh)
         run.log_model(out / "model.keras")
+        if params.model.pretrained:
+            run.log_backbone((out / "backbone.sha256").read_text().strip())
         run.log_artifacts(report, "training")
     print(f"train: {summary(whole, history)}")
 

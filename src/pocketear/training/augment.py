@@ -19,6 +19,23 @@ _NOISE_RANGE_DB = 30.0  # above the least distance of noise: from there on it is
 _OCTAVES = 7  # below half the sample rate, in which a drawn microphone has a response of its own
 
 
+def unchanged(params: AugmentParams) -> AugmentParams:
+    """Windows as they were recorded, from where `params` would take them."""
+    nothing = dict.fromkeys(
+        (
+            "mix_share",
+            "speed",
+            "gain_db",
+            "quiet_share",
+            "band_share",
+            "noise_share",
+            "response_db",
+        ),
+        0.0,
+    )
+    return params.model_copy(update=nothing)
+
+
 class Sounds(Protocol):
     """Clips by number, and what each of them is."""
 

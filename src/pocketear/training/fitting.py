@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pocketear.base.arrays import FeatureBatch, Scores, Waveform
 from pocketear.base.errors import DataError, ParamsError
 from pocketear.base.parallel import in_threads
-from pocketear.contracts.names import CHUNKS
+from pocketear.contracts.names import CHUNKS, SCORES
 from pocketear.data.store import Store
 from pocketear.data.windows import cut_windows
 from pocketear.params import AugmentParams, TrainParams
@@ -33,7 +33,7 @@ _THREADS = 2  # a sum's rounding depends on how many threads share it: the same 
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises
 _MOMENTUM = 0.9
 _LEAST_SCORE = 1e-7  # Keras's own floor below the logarithm in its loss
-_AT_ONCE = 256  # windows in one call where nothing is trained
+AT_ONCE = 256  # windows in one call where nothing is trained
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -102,7 +102,7 @@ def fit(
     returns: one row an epoch, as `on_epoch` gets it
     raises: ParamsError if the loss is no longer a number
     """
-    extractor, network = _in_two(whole)
+    extractor, network = in_two(whole)
     steps = math.ceil(len(train.clips) / params.batch_size)
     strategy = whole.distribute_strategy  # in whose scope it was built
     with strategy.scope():
@@ -112,14 +112,14 @@ def fit(
             metrics=["accuracy"],
         )
     update = updater(network, strategy)
-    val_features = _val_features(extractor, val, whole.input_shape[1])
+    val_features = features_by_clip(extractor, val, whole.input_shape[1])
     rows: list[dict[str, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
-    with closing(_batches(extractor, train, steps, params.epochs)) as batches:
+    with closing(batches(extractor, train, steps, params.epochs)) as drawn:
         for epoch in range(1, params.epochs + 1):
-            row = _one_epoch(update, islice(batches, steps))
+            row = _one_epoch(update, islice(drawn, steps))
             row["learning_rate"] = float(network.optimizer.learning_rate)
-            row |= _judge(network, val_features, val.targets)
+            row |= judge(network, val_features, val.targets)
             if not math.isfinite(row["loss"] + row["val_loss"]):
                 raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
             rows.append(row)
@@ -132,12 +132,15 @@ def fit(
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="epoch"))
 
 
-def _in_two(whole: Any) -> tuple[Any, Any]:
-    """Waveform -> normalised features, and the network behind it; both share `whole`'s weights."""
+def in_two(whole: Any, last: str = SCORES) -> tuple[Any, Any]:
+    """Waveform -> normalised features, and the network behind it; both share `whole`'s weights.
+
+    last: the layer that the second ends with
+    """
     import keras
 
     features = whole.get_layer(CHUNKS).output
-    return keras.Model(whole.input, features), keras.Model(features, whole.output)
+    return keras.Model(whole.input, features), keras.Model(features, whole.get_layer(last).output)
 
 
 def _optimizer(params: TrainParams, steps: int) -> Any:
@@ -157,8 +160,8 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
     return optimizer
 
 
-def _val_features(extractor: Any, clips: Side, length: int) -> list[FeatureBatch]:
-    """The windows of each clip, side by side, through the front-end."""
+def features_by_clip(extractor: Any, clips: Side, length: int) -> list[FeatureBatch]:
+    """The windows of each clip, side by side, through `extractor`, the first of `in_two`."""
     return [
         extractor.predict_on_batch(cut_windows(clips.waveform(clip), length, length))
         for clip in range(len(clips))
@@ -175,9 +178,9 @@ def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -
     return {"loss": float(loss), "accuracy": float(accuracy)}
 
 
-def _judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str, float]:
+def judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str, float]:
     """Loss and accuracy of clips, whose scores are the mean of their windows' scores."""
-    windows = network.predict(np.concatenate(clips), batch_size=_AT_ONCE, verbose=0)
+    windows = network.predict(np.concatenate(clips), batch_size=AT_ONCE, verbose=0)
     ends = np.cumsum([len(clip) for clip in clips])[:-1]
     scores = np.stack([clip.mean(axis=0) for clip in np.split(windows, ends)])
     of_truth = np.maximum((scores * targets).sum(axis=1), _LEAST_SCORE)
@@ -185,10 +188,13 @@ def _judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str
     return {"val_loss": float(-np.log(of_truth).mean()), "val_accuracy": float(right.mean())}
 
 
-def _batches(
+def batches(
     extractor: Any, train: TrainingSide, steps: int, epochs: int
 ) -> Generator[tuple[FeatureBatch, Scores]]:
-    """Every batch of every epoch, in order, drawn ahead in one thread. steps: batches an epoch"""
+    """Every batch of every epoch, in order, drawn ahead in one thread.
+
+    extractor: the first of `in_two`; steps: batches an epoch
+    """
     clips, seed, length = train.clips, train.seed, extractor.input_shape[1]
 
     def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:

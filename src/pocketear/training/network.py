@@ -31,10 +31,12 @@ from pocketear.contracts.names import (
     STATISTICS,
     WAVEFORM,
     WINDOW,
+    WINDOW_STATISTICS,
 )
 from pocketear.contracts.normalisation import Normalisation
-from pocketear.frontend.layer import FrontEnd, n_frames
+from pocketear.frontend.layer import FrontEnd, n_coefficients, n_frames
 from pocketear.params import FrontEndParams, ModelParams
+from pocketear.training.backbone import Layer, read_backbone
 from pocketear.training.distribution import devices
 
 _SIMD = 8  # channels are a multiple of what phones compute at once
@@ -69,7 +71,8 @@ NETWORKS: dict[str, tuple[Convolution | Pool, ...]] = {
         Convolution(64, stride=(2, 2)),
     ),
 }  # fmt: skip
-_TAKES = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc"}
+_TAKES = {"log_mel_cnn": "log_mel", "mfcc_cnn": "mfcc", "yamnet": "log_mel"}
+_SCALE = 4.0  # a power of two: it changes no digit of a float
 _IMAGE = "image"  # what the convolutions see of a chunk
 
 
@@ -85,8 +88,8 @@ def build(
     In the scope of a strategy of several devices, batch normalisation is by the whole batch.
 
     hop_length: samples of a chunk; divides frontend.window_length
-    raises: ParamsError if the architecture is not made for the front-end's features, or a chunk
-        has too few frames for it
+    raises: ParamsError if the architecture is not made for the front-end's features, a chunk has
+        too few frames for it, or what it starts from cannot be read
     """
     if _TAKES[model.architecture] != frontend.kind:
         raise ParamsError(
@@ -94,20 +97,17 @@ def build(
             f"but frontend.kind is {frontend.kind}; change one of the two in params.yaml"
         )
     own = frontend.model_copy(update={"window_length": hop_length})
+    started = _start(model)
     _refuse_short(own, model.architecture)
     chunks = frontend.window_length // hop_length
     waveform = keras.Input((frontend.window_length,), name=WAVEFORM)
     x = FrontEnd(own, name=FRONT_END)(keras.ops.reshape(waveform, (-1, hop_length)))
-    x = normalise(normalisation)(x)  # (window and chunk, frame, coefficient)
+    x = normalise(unshifted(own) if started else normalisation)(x)
     x = keras.ops.reshape(x, (-1, chunks, *x.shape[1:]))
     x = keras.layers.Identity(name=CHUNKS)(x)  # (window, chunk, frame, coefficient)
     x = keras.ops.reshape(x, (-1, *x.shape[2:], 1))
     x = keras.layers.Identity(name=_IMAGE)(x)  # (window and chunk, frame, coefficient, 1)
-    for number, row in enumerate(NETWORKS[model.architecture], start=1):
-        if isinstance(row, Pool):
-            x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
-        else:
-            x = _convolve(x, row, model.width, number)
+    x = go_on(x, started) if started else _from_scratch(x, model)
     x = _statistics(x)  # (window and chunk, statistic)
     x = keras.ops.reshape(x, (-1, chunks, x.shape[-1]))
     x = keras.layers.Identity(name=WINDOW)(x)  # (window, chunk, statistic)
@@ -155,12 +155,31 @@ def normalise(normalisation: Normalisation) -> keras.layers.Layer:
     return keras.layers.Normalization(axis=-1, mean=mean, variance=np.square(scale), name=NORMALISE)
 
 
+def unshifted(frontend: FrontEndParams) -> Normalisation:
+    """For a pretrained network, which knows the features as they are: its kernel makes up for it.
+
+    It is not 1, else converters drop the layer, whose output parity compares.
+    """
+    count = n_coefficients(frontend)
+    return Normalisation(mean=(0.0,) * count, scale=(_SCALE,) * count)
+
+
+def normalisation_of(model: keras.Model) -> Normalisation:
+    """What the network takes off its features and divides them by."""
+    config = model.get_layer(NORMALISE).get_config()
+    scale = np.sqrt(np.asarray(config["variance"], np.float32).ravel())
+    mean = np.asarray(config["mean"], np.float32).ravel()
+    return Normalisation(mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
+
+
 def multiply_adds(model: keras.Model) -> int:
     """Of the network behind the front-end, for one chunk, which is what an inference computes."""
     return sum(
         math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
         for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+        if isinstance(
+            layer, keras.layers.Conv2D | keras.layers.Dense | keras.layers.DepthwiseConv2D
+        )
     )
 
 
@@ -184,7 +203,7 @@ def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_short(frontend: FrontEndParams, architecture: str) -> None:
     """raises: ParamsError if a chunk's frames do not reach through the network's strides"""
-    rows = NETWORKS[architecture]
+    rows = NETWORKS.get(architecture, ())  # padding `same` goes on with any
     needed = math.prod(row.size if isinstance(row, Pool) else row.stride[0] for row in rows)
     found = n_frames(frontend)
     if found < needed:
@@ -192,6 +211,38 @@ def _refuse_short(frontend: FrontEndParams, architecture: str) -> None:
             f"listener.hop_length {frontend.window_length} has {found} frames of "
             f"frontend.hop_length, and {architecture} needs {needed}; make it longer"
         )
+
+
+def _start(model: ModelParams) -> tuple[Layer, ...]:
+    """The layers that a pretrained network starts from; of others none."""
+    if not model.pretrained:
+        return ()
+    return read_backbone(Path(model.start)).first(model.layers, model.width)
+
+
+def _from_scratch(x: Any, model: ModelParams) -> Any:
+    """The rows of the architecture's table."""
+    for number, row in enumerate(NETWORKS[model.architecture], start=1):
+        if isinstance(row, Pool):
+            x = keras.layers.MaxPooling2D(row.size, name=f"pool_{number}")(x)
+        else:
+            x = _convolve(x, row, model.width, number)
+    return x
+
+
+def go_on(x: Any, layers: tuple[Layer, ...]) -> Any:
+    """The layers of a pretrained network, for what `unshifted` leaves of the features."""
+    for number, row in enumerate(layers, start=1):
+        kind = keras.layers.DepthwiseConv2D if row.depthwise else keras.layers.Conv2D
+        channels = {} if row.depthwise else {"filters": row.kernel.shape[-1]}
+        layer = kind(
+            kernel_size=row.kernel.shape[:2], strides=row.stride, padding="same",
+            name=f"conv_{number}", **channels,
+        )  # fmt: skip
+        x = layer(x)
+        layer.set_weights([row.kernel * (_SCALE if number == 1 else 1), row.bias])
+        x = keras.layers.ReLU(name=f"relu_{number}")(x)
+    return x
 
 
 def _statistics(x: Any) -> Any:
@@ -206,7 +257,7 @@ def _over_chunks(x: Any) -> Any:
     half = x.shape[-1] // 2
     mean = keras.layers.GlobalAveragePooling1D(name="window_mean")(x[..., :half])
     peak = keras.layers.GlobalMaxPooling1D(name="window_peak")(x[..., half:])
-    return keras.layers.Concatenate(name="window_statistics")([mean, peak])
+    return keras.layers.Concatenate(name=WINDOW_STATISTICS)([mean, peak])
 
 
 def _convolve(x: Any, row: Convolution, width: float, number: int) -> Any:

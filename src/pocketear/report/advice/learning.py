@@ -124,7 +124,12 @@ def few_groups(judged: Judged, own: Metrics, found: Findings) -> Iterator[Found]
 
 
 def training(found: Findings, wanted: float, error: float) -> Iterator[Found]:
-    """What the training history shows. wanted, error: share of wrong clips, the limit and now"""
+    """What the training history shows. wanted, error: share of wrong clips, the limit and now
+
+    A pretrained network has none: its last layer is a convex problem, and is solved.
+    """
+    if found.params.model.pretrained:
+        return
     curve = evidence.curve_of(found)
     if curve is None:
         yield Missing(HISTORY, "the training: too short, too fast, or over-fitted")
