@@ -1,42 +1,72 @@
-"""esc10_folds: accuracy on ESC-10's own five folds, and of baby_cry against the rest on fold 1.
+"""esc10_folds: accuracy on ESC-10's own five folds, by recipe, and what listening costs.
 
-Both run flows/crossvalidate.py, as a user would; a killed run continues where it stopped. Nothing
-is chosen on a test fold: validation is taken from the other four by whole Freesound groups, the
-weights are those of the last epoch, and fold 1 had no part in any choice
-(docs/decisions/0004-learning.md).
+    python benchmarks/esc10_folds.py                        every recipe whose figures are missing
+    python benchmarks/esc10_folds.py scratch yamnet_6       these, again
+    python benchmarks/esc10_folds.py --backbone=FILE …      YAMNet's .tflite, for recipes that start
+                                                            from it; else they are left out
+
+Folds run through flows/crossvalidate.py, as a user's would; a killed run continues where it
+stopped. No run chooses anything on its test fold: validation is taken from the other four by whole
+Freesound groups, and by it the last layer's penalty; recipes from scratch keep the weights of the
+last epoch. Which recipes there are was looked at on these folds (decision 18).
+A recipe's figures are added to the results as it ends, with the commit that made them.
 """
 
+import argparse
 import json
 import math
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 import claim
 from pocketear.contracts.normalisation import Normalisation
-from pocketear.params import load_params
+from pocketear.listening.thresholds import settings_for
+from pocketear.params import BACKBONES, Params
+from pocketear.phone.classes import phone_table
+from pocketear.phone.count import count
+from pocketear.phone.setup import prepare
+from pocketear.runtimes.card import card_for, settings_json
+from pocketear.stages import export_litert
 from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
 
 RESULTS = ROOT / "reports/crossvalidation"
 COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was aborted
-TEN_LABELS = (
-    "data.source=esc",
-    f"data.path={ESC10}",
-    "split.val_share=0.1",
-    "augment.mix_share=1",
-    "train.epochs=300",
+FOLDS = 5
+_DATA = ("data.source=esc", f"data.path={ESC10}", "split.by=fold", "split.val_share=0.1")
+_YAMNET = (
+    *_DATA,
+    "frontend.preset=yamnet",
+    "model.architecture=yamnet",
+    f"model.start={BACKBONES}/yamnet.tflite",
 )
-BABY_CRY = (*TEN_LABELS, "data.labels=[baby_cry, other]", "data.other=other")
+_SCENES = ("frontend.window_length=80000", "listener.hop_length=16000")  # 5 s, a chunk a second
+RECIPES: dict[str, tuple[str, ...]] = {
+    "scratch": (*_DATA, "augment.mix_share=1", "train.epochs=300"),
+    "yamnet_5": (*_YAMNET, "model.layers=5", *_SCENES),
+    "yamnet_6": (*_YAMNET, "model.layers=6", *_SCENES),
+    # the largest below 131,000 weights and 6 million instructions of a listening second on an A53:
+    # at a hop of 20.5 ms a chunk has 48 frames, which strides halve without a remainder
+    "yamnet_6_small": (
+        *_YAMNET, "model.layers=6", "model.width=0.90625", "frontend.hop_length=328", *_SCENES,
+    ),
+    "yamnet_6_short_windows": (*_YAMNET, "model.layers=6"),  # 1.5 s, a chunk each half second
+}  # fmt: skip
+_LABELS = 10
 
 
-def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any], float | None]:
-    """Test on folds 1 to `folds`.
+def crossvalidate(settings: tuple[str, ...]) -> tuple[dict[str, Any], float | None]:
+    """Test on every fold.
 
     returns: its summary; minutes a fold, two at once, None where it continued an earlier run
     """
@@ -44,12 +74,12 @@ def crossvalidate(folds: int, settings: tuple[str, ...]) -> tuple[dict[str, Any]
     overrides = [word for setting in settings for word in ("--set", setting)]
     began = time.monotonic()
     subprocess.run(
-        [sys.executable, "flows/crossvalidate.py", f"--folds={folds}", "--at-once=2", *overrides],
+        [sys.executable, "flows/crossvalidate.py", f"--folds={FOLDS}", "--at-once=2", *overrides],
         cwd=ROOT, check=True,
     )  # fmt: skip
     summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
     minutes = (time.monotonic() - began) / 60
-    return summary, None if resumed else round(minutes / folds, 1)
+    return summary, None if resumed else round(minutes / FOLDS, 1)
 
 
 def recalls() -> dict[str, float]:
@@ -61,46 +91,87 @@ def recalls() -> dict[str, float]:
     }
 
 
-def network_size(labels: int) -> dict[str, int]:
-    """Weights that are trained, and multiply-adds behind the front-end."""
-    params = load_params(ROOT / "params.yaml")
-    mels = params.frontend.n_mels
+def params_of(settings: tuple[str, ...]) -> Params:
+    """params.yaml with the settings of a recipe."""
+    given = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        section, _, key = name.partition(".")
+        given[section][key] = yaml.safe_load(value)
+    return Params.model_validate(given)
+
+
+def cost(params: Params) -> dict[str, Any]:
+    """Size, multiply-adds, and int8 instructions of a second of listening.
+
+    The weights of the last layer are random: what is executed does not depend on them.
+    """
+    mels, rate = params.frontend.n_mels, params.frontend.sample_rate
+    hop = params.listener.hop_length
     constants = Normalisation(mean=(1.0,) * mels, scale=(1.0,) * mels)
-    names = tuple(f"label_{number}" for number in range(labels))
-    whole = network.build(
-        params.frontend, params.model, names, constants, params.listener.hop_length
-    )
+    labels = tuple(f"label_{number}" for number in range(_LABELS))
+    whole = network.build(params.frontend, params.model, labels, constants, hop)
+    listener = settings_json(settings_for(params.listener, labels))
+    card = card_for(params, labels, listener, "int8", {})
+    sounds = np.random.default_rng(0).normal(0, 0.1, (20, hop)).astype(np.float32)
+    fp32 = export_litert.convert(network.by_chunks(whole))
+    tools = prepare()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "int8.tflite")
+        path.write_bytes(export_litert.variant(fp32, "int8", sounds, card))
+        counts = {name: count(path, name, tools=tools) for name in phone_table().classes}
     return {
         "params": sum(math.prod(weight.shape) for weight in whole.trainable_variables),
-        "macs_per_window": network.multiply_adds(whole),
+        "macs_per_second": round(network.multiply_adds(whole) * rate / hop),
+        "listening_instructions": {
+            name: round(found.instructions * rate / hop) for name, found in counts.items()
+        },
     }
 
 
+def measure(settings: tuple[str, ...]) -> dict[str, Any]:
+    """The figures of one recipe."""
+    found, minutes = crossvalidate(settings)
+    folds = {file: found[file]["accuracy_by_fold"] for file in ("keras", "litert_int8")}
+    params = params_of(settings)
+    return {
+        "int8_accuracy_mean": round(statistics.fmean(folds["litert_int8"]), 4),
+        "int8_accuracy_by_fold": folds["litert_int8"],
+        "accuracy_mean": round(statistics.fmean(folds["keras"]), 4),
+        "accuracy_by_fold": folds["keras"],
+        "int8_recall_by_label": recalls(),
+        "seeds": [params.seed],
+        **cost(params),
+        "minutes_per_fold": minutes,
+        "settings": [one for one in settings if not one.startswith("data.path=")],
+        "commit": claim.commit(),
+    }
+
+
+def known() -> dict[str, Any]:
+    """The recipes that have figures."""
+    path = claim.RESULTS / "esc10_folds.json"
+    recipes: dict[str, Any] = {}
+    if path.exists():
+        recipes = json.loads(path.read_text(encoding="utf-8"))["figures"].get("recipes", {})
+    return {name: figures for name, figures in recipes.items() if name in RECIPES}
+
+
 def main() -> None:
-    """Run what is missing and publish the figures."""
+    """Run what is missing, or what is asked for, and publish the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipes", nargs="*", choices=[*RECIPES, []])
+    parser.add_argument("--backbone", type=Path)
+    asked = parser.parse_args()
     need_esc10()
-    ten, minutes = crossvalidate(5, TEN_LABELS)
-    by_label = recalls()
-    baby_cry, _ = crossvalidate(1, BABY_CRY)
-    by_fold = {file: ten[file]["accuracy_by_fold"] for file in ("keras", "litert_int8")}
-    claim.publish(
-        "esc10_folds",
-        {
-            "accuracy_mean": round(statistics.fmean(by_fold["keras"]), 4),
-            "accuracy_by_fold": by_fold["keras"],
-            "int8_accuracy_by_fold": by_fold["litert_int8"],
-            "int8_drop": round(np.subtract(by_fold["keras"], by_fold["litert_int8"]).mean(), 4),
-            "int8_recall_by_label": by_label,
-            "seeds": [load_params(ROOT / "params.yaml").seed],
-            **network_size(labels=10),
-            "minutes_per_fold": minutes,
-            "baby_cry_fold_1": {
-                "accuracy": baby_cry["keras"]["accuracy_mean"],
-                "int8_accuracy": baby_cry["litert_int8"]["accuracy_mean"],
-                "int8_recall_by_label": recalls(),
-            },
-        },
-    )
+    if asked.backbone:
+        shutil.copy(asked.backbone, ROOT / BACKBONES / "yamnet.tflite")
+    there, recipes = (ROOT / BACKBONES / "yamnet.tflite").exists(), known()
+    missing = [name for name in RECIPES if name not in recipes and (there or name == "scratch")]
+    for name in asked.recipes or missing:
+        recipes[name] = measure(RECIPES[name])
+        best = max(recipes, key=lambda one: recipes[one]["int8_accuracy_mean"])
+        claim.publish("esc10_folds", {"recipes": recipes, "best": best})
 
 
 if __name__ == "__main__":
