@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 from PIL import Image
 
 from browser import open_tab
@@ -142,6 +143,19 @@ def test_the_same_findings_give_the_same_bytes_on_any_machine(project: Path) -> 
 def test_a_time_is_shown_as_kept_to_its_limit(page: Page) -> None:
     assert "within the limit" in page.texts
     assert any("it is in MLflow" in text for text in page.texts)
+
+
+def test_a_pretrained_network_has_no_curve_of_one_epoch(project: Path) -> None:
+    write_reported(project)
+    assert any("marks the epoch" in text for text in Page(page_of(project)).texts)
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["frontend"]["preset"] = "yamnet"
+    start = "data/backbone/yamnet.tflite"
+    params["model"] |= {"architecture": "yamnet", "start": start, "layers": 5}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    texts = Page(page_of(project)).texts
+    assert any("its first 5 layers as they are published" in text for text in texts)
+    assert not any("marks the epoch" in text for text in texts)
 
 
 def test_names_are_shown_and_never_run(project: Path) -> None:
