@@ -26,6 +26,7 @@ from pydantic import (
 
 from pocketear.base.errors import ParamsError, shown
 from pocketear.base.yaml_text import read_yaml
+from pocketear.presets import PRESETS
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Label = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]  # as in the table
@@ -136,19 +137,6 @@ class SplitParams(Section):
     def folds(self) -> int:
         """How many folds of whole groups there are, of which one is the test side."""
         return round(1 / self.test_share)
-
-
-# What a preset of the front-end sets. How long a window is and how far frames are apart stays the
-# project's own: a pretrained network takes both as they come (docs/decisions/0018-pretrained.md).
-PRESETS: dict[str, dict[str, str | int | float | bool]] = {
-    # source: yamnet/params.py and features.py of github.com/tensorflow/models (research/audioset)
-    "yamnet": {
-        "kind": "log_mel", "sample_rate": 16000, "n_fft": 512, "win_length": 400,
-        "n_mels": 64, "fmin": 125.0, "fmax": 7500.0, "mel_scale": "htk",
-        "mel_norm": "none", "center": False, "spectrum": "magnitude", "log": "ln",
-        "floor": 1.0e-3, "floor_mode": "add",
-    },
-}  # fmt: skip
 
 
 class FrontEndParams(Section):

@@ -18,7 +18,8 @@ from places import ROOT
 from pocketear.data.decoding.audio import load_waveform
 from pocketear.evaluation.numeric_error import floor_power, loudest_mel, power_error, powers_of
 from pocketear.frontend import layer, librosa_features
-from pocketear.params import PRESETS, FrontEndParams, load_params
+from pocketear.params import FrontEndParams, load_params
+from pocketear.presets import PRESETS
 
 DEFAULT = load_params(ROOT / "params.yaml").frontend
 EXTREMES = ("silence", "noise", "whisper", "sine", "square", "impulse", "offset")

@@ -102,11 +102,9 @@ def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     assert history["learning_rate"].iloc[-1] < 1e-3 < history["learning_rate"].max()
 
 
-def test_a_pretrained_network_learns_its_last_layer_only(
-    store: Store, yamnet: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.slow
+def test_a_pretrained_network_learns_its_last_layer_only(store: Store, yamnet: Path) -> None:
     """Run as a stage: its epochs are one, the model names its backbone, and so does the run."""
-    from pocketear.stages import train
     from pocketear.training import network
 
     Path("data/backbone").mkdir(parents=True)
@@ -117,8 +115,9 @@ def test_a_pretrained_network_learns_its_last_layer_only(
         "architecture": "yamnet", "layers": 4, "start": "data/backbone/yamnet.tflite",
     }  # fmt: skip
     Path("params.yaml").write_text(yaml.safe_dump(content))
-    train.main(Path("features"), Path("keras"), Path("report"))
-    lines = capsys.readouterr().err.splitlines()
+    training = start_training(".")
+    lines = training.communicate()[1].splitlines()
+    assert training.returncode == 0, lines[-3:]
     assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/1"]
     assert len(pd.read_csv("report/history.csv")) == 1
     digest = sha256(yamnet.read_bytes())

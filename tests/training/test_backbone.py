@@ -9,7 +9,8 @@ import pytest
 from places import ROOT
 from pocketear.base.errors import ParamsError
 from pocketear.data.decoding.audio import load_waveform
-from pocketear.params import PRESETS, FrontEndParams, Params, load_params
+from pocketear.params import FrontEndParams, Params, load_params
+from pocketear.presets import PRESETS
 from pocketear.training import backbone
 
 PARAMS = load_params(ROOT / "params.yaml")

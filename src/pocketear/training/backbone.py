@@ -3,7 +3,7 @@
 YAMNet (github.com/tensorflow/models, research/audioset/yamnet; Apache 2.0): a convolution, then
 pairs of a depthwise and a pointwise convolution, all of padding `same` and with ReLU, batch
 normalisation folded into weights and biases. The file is walked op by op, so that the names of
-tensors do not matter. It was trained on the front-end of params.PRESETS["yamnet"].
+tensors do not matter. It was trained on the front-end of presets.PRESETS["yamnet"].
 """
 
 import hashlib
