@@ -21,6 +21,12 @@ TEXT = (ROOT / "params.yaml").read_text()
         ("win_length: 400", "win_length: 600", "win_length must be at most n_fft"),
         ("floor: 1.0e-9", "floor: .nan", "frontend.floor: input should be"),
         (
+            "preset: none",
+            "preset: vgg",
+            "frontend: preset should be one of none, yamnet, found 'vgg'",
+        ),
+        ("start: scratch", "start: a.tflite", "model: start must be scratch or a file in data/b"),
+        (
             "test_share: 0.2",
             "test_share: 1.5",
             "split.test_share: input should be less than or equal to 0.5",

@@ -170,9 +170,7 @@ class FrontEndParams(Section):
         name = given["preset"]
         if name != "none" and name not in PRESETS:
             known = ", ".join(["none", *PRESETS])
-            raise ValueError(
-                f"frontend.preset: input should be one of {known}, found {shown(name)}"
-            )
+            raise ValueError(f"preset should be one of {known}, found {shown(name)}")
         rest = {key: value for key, value in given.items() if key != "preset"}
         return {**rest, **PRESETS.get(name, {})}
 
@@ -449,4 +447,7 @@ def _problem(error: object) -> str:
     message = details["msg"].removeprefix("Value error, ")
     if not details["loc"] and details["type"] == "value_error":
         return str(message)  # a rule over several sections says itself what it found
-    return f"{field}: {message[0].lower()}{message[1:]}, found {shown(details['input'])}"
+    text = f"{field}: {message[0].lower()}{message[1:]}"
+    if details["type"] == "value_error" and "found " in message:
+        return text  # so does a rule over one section that names what it found
+    return f"{text}, found {shown(details['input'])}"

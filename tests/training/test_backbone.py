@@ -169,7 +169,7 @@ def test_params_that_do_not_fit_the_backbone_are_refused() -> None:
         ("model", "start", "elsewhere/yamnet.tflite", "or a file in data/backbone"),
         ("model", "architecture", "log_mel_cnn", "log_mel_cnn starts from scratch"),
         ("model", "width", 1.5, "width must be at most 1 where a network is pretrained"),
-        ("frontend", "preset", "vggish", "frontend.preset: input should be one of none, yamnet"),
+        ("frontend", "preset", "vggish", "preset should be one of none, yamnet, found 'vggish'"),
     ):
         changed = {**given, section: {**given[section], key: value}}
         with pytest.raises(ValueError, match="1 validation error") as raised:
