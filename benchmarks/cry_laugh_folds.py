@@ -10,9 +10,6 @@ groups of the share of a group's clips that the int8 file gets right, `low` the 
 95 % interval among new groups. Nothing is chosen on a test fold.
 """
 
-import argparse
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,25 +18,20 @@ import pandas as pd
 import soundfile
 
 import claim
+import folds
+from folds import RESULTS, YAMNET, asked_for
 from pocketear.base.errors import ClipError
 from pocketear.data.decoding.isolated import decode_isolated
 from pocketear.evaluation.intervals import share_interval
-from pocketear.params import BACKBONES
 from project import ROOT
 
 PUBLISHED = ROOT.parent / "shared/data/cry_laugh/clips.csv"
 LIMITED = ROOT / ".pocketear/cry_laugh_limited"
-PREDICTIONS = ROOT / "reports/crossvalidation/predictions.parquet"
 SHIPPED = "litert_int8"
 _LIMITED_RATE = 8000
-_YAMNET = (
-    "frontend.preset=yamnet",
-    "model.architecture=yamnet",
-    f"model.start={BACKBONES}/yamnet.tflite",
-)
 RECIPES: dict[str, tuple[str, ...]] = {
     "scratch": (),
-    "yamnet_6_small": (*_YAMNET, "model.layers=6", "model.width=0.90625"),
+    "yamnet_6_small": (*YAMNET, "model.layers=6", "model.width=0.90625"),
 }
 
 
@@ -69,14 +61,8 @@ def limited_copy() -> Path:
 
 def crossvalidate(table: Path, settings: tuple[str, ...]) -> pd.DataFrame:
     """Predictions of the int8 file, one row a clip."""
-    given = ("data.source=csv", f"data.path={table}", *settings)
-    overrides = [word for setting in given for word in ("--set", setting)]
-    subprocess.run(
-        [sys.executable, "flows/crossvalidate.py", "--folds=5", "--by=group", "--at-once=2",
-         *overrides],
-        cwd=ROOT, check=True,
-    )  # fmt: skip
-    found = pd.read_parquet(PREDICTIONS)
+    folds.crossvalidate(("data.source=csv", f"data.path={table}", *settings), by="group")
+    found = pd.read_parquet(RESULTS / "predictions.parquet")
     return found[found["runner"] == SHIPPED]
 
 
@@ -95,18 +81,12 @@ def figures(predictions: pd.DataFrame) -> dict[str, Any]:
 
 def main() -> None:
     """Run the recipes that are asked for, or all that can be, and publish the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipes", nargs="*", choices=[*RECIPES, []])
-    parser.add_argument("--backbone", type=Path)
-    asked = parser.parse_args()
+    named, possible = asked_for(RECIPES, __doc__)
     if not PUBLISHED.is_file():
         sys.exit(f"error: {PUBLISHED}: not found")
-    backbone = ROOT / BACKBONES / "yamnet.tflite"
-    if asked.backbone:
-        shutil.copy(asked.backbone, backbone)
     limited = limited_copy()
     recipes: dict[str, Any] = {}
-    for name in asked.recipes or [one for one in RECIPES if one == "scratch" or backbone.exists()]:
+    for name in named or possible:
         copies = {"limited": limited, "published": PUBLISHED}
         recipes[name] = {
             copy: figures(crossvalidate(table, RECIPES[name])) for copy, table in copies.items()

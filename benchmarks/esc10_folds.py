@@ -12,13 +12,9 @@ last epoch. Which recipes there are was looked at on these folds (decision 18).
 A recipe's figures are added to the results as it ends, with the commit that made them.
 """
 
-import argparse
 import json
 import math
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,9 +25,11 @@ import pandas as pd
 import yaml
 
 import claim
+import folds
+from folds import FOLDS, RESULTS, YAMNET, asked_for
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.listening.thresholds import settings_for
-from pocketear.params import BACKBONES, Params
+from pocketear.params import Params
 from pocketear.phone.classes import phone_table
 from pocketear.phone.count import count
 from pocketear.phone.setup import prepare
@@ -40,16 +38,9 @@ from pocketear.stages import export_litert
 from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
 
-RESULTS = ROOT / "reports/crossvalidation"
 COPIES = ROOT / ".pocketear/copies"  # of the folds of a run that was aborted
-FOLDS = 5
 _DATA = ("data.source=esc", f"data.path={ESC10}", "split.by=fold", "split.val_share=0.1")
-_YAMNET = (
-    *_DATA,
-    "frontend.preset=yamnet",
-    "model.architecture=yamnet",
-    f"model.start={BACKBONES}/yamnet.tflite",
-)
+_YAMNET = (*_DATA, *YAMNET)
 _SCENES = ("frontend.window_length=80000", "listener.hop_length=16000")  # 5 s, a chunk a second
 RECIPES: dict[str, tuple[str, ...]] = {
     "scratch": (*_DATA, "augment.mix_share=1", "train.epochs=300"),
@@ -71,12 +62,8 @@ def crossvalidate(settings: tuple[str, ...]) -> tuple[dict[str, Any], float | No
     returns: its summary; minutes a fold, two at once, None where it continued an earlier run
     """
     resumed = COPIES.is_dir() and any(COPIES.iterdir())
-    overrides = [word for setting in settings for word in ("--set", setting)]
     began = time.monotonic()
-    subprocess.run(
-        [sys.executable, "flows/crossvalidate.py", f"--folds={FOLDS}", "--at-once=2", *overrides],
-        cwd=ROOT, check=True,
-    )  # fmt: skip
+    folds.crossvalidate(settings, by="fold")
     summary = json.loads((RESULTS / "summary.json").read_text(encoding="utf-8"))
     minutes = (time.monotonic() - began) / 60
     return summary, None if resumed else round(minutes / FOLDS, 1)
@@ -132,13 +119,13 @@ def cost(params: Params) -> dict[str, Any]:
 def measure(settings: tuple[str, ...]) -> dict[str, Any]:
     """The figures of one recipe."""
     found, minutes = crossvalidate(settings)
-    folds = {file: found[file]["accuracy_by_fold"] for file in ("keras", "litert_int8")}
+    by_fold = {file: found[file]["accuracy_by_fold"] for file in ("keras", "litert_int8")}
     params = params_of(settings)
     return {
-        "int8_accuracy_mean": round(statistics.fmean(folds["litert_int8"]), 4),
-        "int8_accuracy_by_fold": folds["litert_int8"],
-        "accuracy_mean": round(statistics.fmean(folds["keras"]), 4),
-        "accuracy_by_fold": folds["keras"],
+        "int8_accuracy_mean": round(statistics.fmean(by_fold["litert_int8"]), 4),
+        "int8_accuracy_by_fold": by_fold["litert_int8"],
+        "accuracy_mean": round(statistics.fmean(by_fold["keras"]), 4),
+        "accuracy_by_fold": by_fold["keras"],
         "int8_recall_by_label": recalls(),
         "seeds": [params.seed],
         **cost(params),
@@ -159,16 +146,10 @@ def known() -> dict[str, Any]:
 
 def main() -> None:
     """Run what is missing, or what is asked for, and publish the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipes", nargs="*", choices=[*RECIPES, []])
-    parser.add_argument("--backbone", type=Path)
-    asked = parser.parse_args()
+    named, possible = asked_for(RECIPES, __doc__)
     need_esc10()
-    if asked.backbone:
-        shutil.copy(asked.backbone, ROOT / BACKBONES / "yamnet.tflite")
-    there, recipes = (ROOT / BACKBONES / "yamnet.tflite").exists(), known()
-    missing = [name for name in RECIPES if name not in recipes and (there or name == "scratch")]
-    for name in asked.recipes or missing:
+    recipes = known()
+    for name in named or [one for one in possible if one not in recipes]:
         recipes[name] = measure(RECIPES[name])
         best = max(recipes, key=lambda one: recipes[one]["int8_accuracy_mean"])
         claim.publish("esc10_folds", {"recipes": recipes, "best": best})

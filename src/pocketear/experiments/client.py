@@ -87,7 +87,7 @@ def connect() -> Iterator["MlflowClient"]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    # the setting counts only as mlflow is imported; Prefect's logging puts the level back later
+    # the setting counts only as mlflow is imported, which others may have done before
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
     uri = address()
     shown = redacted(uri)
