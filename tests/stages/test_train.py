@@ -22,6 +22,8 @@ from pocketear.runtimes.keras import load_keras
 from pocketear.training import fitting
 from pocketear.training.augment import unchanged
 from pocketear.training.distribution import open_strategy
+from pocketear.training.sides import Side, TrainingSide, side_of
+from pocketear.training.validation import validation_of
 from ports import free_ports
 from small_store import LABELS, WINDOW, make_store
 
@@ -31,7 +33,7 @@ def store(project: Path) -> Store:
     return make_store(project)
 
 
-def fitted(store: Store, val: fitting.Side | None = None, **changes):
+def fitted(store: Store, val: Side | None = None, **changes):
     """A model fitted without augmentation. returns: it, its history, the rows of on_epoch"""
     import keras
 
@@ -43,19 +45,18 @@ def fitted(store: Store, val: fitting.Side | None = None, **changes):
     hop = params.listener.hop_length
     whole = network.build(params.frontend, params.model, LABELS, store.normalisation, hop)
     rows: list[dict[str, float]] = []
+    extractor, _ = fitting.in_two(whole)
     history = fitting.fit(
         whole,
-        fitting.TrainingSide(
-            fitting.side_of(store, store.index["split"], "train", LABELS), plain, seed=0
-        ),
-        val or fitting.side_of(store, store.index["split"], "val", LABELS),
+        TrainingSide(side_of(store, store.index["split"], "train", LABELS), plain, seed=0),
+        validation_of(extractor, val or side_of(store, store.index["split"], "val", LABELS)),
         params.train.model_copy(update=changes),
         on_epoch=lambda epoch, row: rows.append({"epoch": epoch, **row}),
     )
     return whole, history, rows
 
 
-def clip_scores(whole, side: fitting.Side) -> np.ndarray:
+def clip_scores(whole, side: Side) -> np.ndarray:
     """(clip, label): the mean of a clip's windows."""
     return np.stack([
         whole.predict_on_batch(cut_windows(side.waveform(clip), WINDOW, WINDOW)).mean(axis=0)
@@ -95,7 +96,7 @@ def test_two_runs_write_the_same_bytes(store: Store) -> None:
 def test_labels_that_sound_different_are_learnt(store: Store) -> None:
     whole, history, rows = fitted(store, epochs=60)
     for split in ("train", "val", "test"):
-        side = fitting.side_of(store, store.index["split"], split, LABELS)
+        side = side_of(store, store.index["split"], split, LABELS)
         assert (clip_scores(whole, side).argmax(axis=1) == side.targets.argmax(axis=1)).all()
     assert history["val_accuracy"].iloc[-1] == 1
     assert [row["epoch"] for row in rows] == list(range(1, 61)) == list(history.index)
@@ -132,15 +133,15 @@ def test_a_pretrained_network_learns_its_last_layer_only(store: Store, yamnet: P
     for before, after in zip(untrained.layers, whole.layers, strict=True):
         same = all(map(np.array_equal, before.get_weights(), after.get_weights()))
         assert same != (after.name == "logits"), after.name
-    side = fitting.side_of(store, store.index["split"], "test", LABELS)
+    side = side_of(store, store.index["split"], "test", LABELS)
     assert (clip_scores(whole, side).argmax(axis=1) == side.targets.argmax(axis=1)).all()
 
 
 @pytest.mark.slow
 def test_training_stops_and_goes_back_to_the_best_epoch(store: Store) -> None:
     """Validation that contradicts training gets worse with every lesson learnt."""
-    side = fitting.side_of(store, store.index["split"], "val", LABELS)
-    wrong = fitting.Side(side.store, side.rows, np.roll(side.targets, 1, axis=1))
+    side = side_of(store, store.index["split"], "val", LABELS)
+    wrong = Side(side.store, side.rows, np.roll(side.targets, 1, axis=1))
     whole, history, _ = fitted(store, val=wrong, epochs=30, patience=4)
     assert len(history) == history["val_loss"].idxmin() + 4 < 30
     loss = -np.log((clip_scores(whole, side) * wrong.targets).sum(axis=1)).mean()
@@ -156,7 +157,7 @@ def test_a_loss_that_breaks_is_refused_with_its_cure(store: Store) -> None:
 def test_a_side_without_clips_is_refused(store: Store) -> None:
     store.index = store.index[store.index["split"] != "val"]
     with pytest.raises(DataError, match="no clip is on the val side"):
-        fitting.side_of(store, store.index["split"], "val", LABELS)
+        side_of(store, store.index["split"], "val", LABELS)
 
 
 @pytest.mark.slow
@@ -172,7 +173,7 @@ def test_two_devices_learn_what_one_does(store: Store) -> None:
 
     score = keras_runner(Path("a/keras/model.keras"))
     for split in ("val", "test"):
-        side = fitting.side_of(store, store.index["split"], split, LABELS)
+        side = side_of(store, store.index["split"], split, LABELS)
         windows = [cut_windows(side.waveform(clip), WINDOW, WINDOW) for clip in range(len(side))]
         scores = np.stack([score(one).mean(axis=0) for one in windows])
         assert (scores.argmax(axis=1) == side.targets.argmax(axis=1)).all()

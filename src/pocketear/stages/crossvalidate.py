@@ -58,9 +58,10 @@ def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.S
 
 def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Scores:
     """(tested clip, label) by a model that was fitted to the other sides. name: for the terminal"""
-    from pocketear.training.fitting import TrainingSide, print_epoch, side_of, start_afresh
+    from pocketear.training.fitting import print_epoch, start_afresh
     from pocketear.training.network import build
     from pocketear.training.recipe import epochs, learn
+    from pocketear.training.sides import TrainingSide, side_of
 
     start_afresh(params.seed)
     labels = known_labels(store.index, params.data.labels)

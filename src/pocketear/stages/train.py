@@ -15,14 +15,10 @@ from pocketear.experiments import runs
 from pocketear.params import ModelParams, load_params
 from pocketear.training.backbone import read_backbone
 from pocketear.training.distribution import is_chief, open_strategy
-from pocketear.training.fitting import (
-    TrainingSide,
-    make_repeatable,
-    print_epoch,
-    side_of,
-)
+from pocketear.training.fitting import make_repeatable, print_epoch
 from pocketear.training.network import build, multiply_adds, save
 from pocketear.training.recipe import epochs, learn
+from pocketear.training.sides import TrainingSide, side_of
 
 
 def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder: Path) -> None:

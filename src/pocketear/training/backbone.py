@@ -20,7 +20,8 @@ from pocketear.base.errors import ParamsError
 _CHANNELS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _HALVES = (True, False, True, False, True, False, True, *(False,) * 5, True, False)
 LAYERS = len(_CHANNELS)
-_KERNEL, _SIMD = 3, 8  # a phone computes channels by eights
+_KERNEL = 3
+_SIMD = 8  # channels that a phone computes at once
 _GET_IT = "docs/pretrained.md says how to get it"
 
 
@@ -55,10 +56,15 @@ class Backbone(NamedTuple):
         """
         *before, last = self.layers[: 2 * count - 1]
         channels = len(last.bias)
-        wanted = min(channels, max(_SIMD, round(channels * width / _SIMD) * _SIMD))
+        wanted = min(channels, whole_eights(channels * width))
         largest = np.argsort(-np.abs(last.kernel).sum(axis=(0, 1, 2)), kind="stable")[:wanted]
         kept = np.sort(largest)
         return (*before, last._replace(kernel=last.kernel[..., kept], bias=last.bias[kept]))
+
+
+def whole_eights(channels: float) -> int:
+    """As many channels, rounded to what a phone computes at once, at least once."""
+    return max(_SIMD, round(channels / _SIMD) * _SIMD)
 
 
 @cache  # crossvalidate builds a network a fold

@@ -11,68 +11,27 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pocketear.base.arrays import FeatureBatch, Scores, Waveform
-from pocketear.base.errors import DataError, ParamsError
+from pocketear.base.arrays import FeatureBatch, Scores
+from pocketear.base.errors import ParamsError
 from pocketear.base.parallel import in_threads
 from pocketear.contracts.names import CHUNKS, SCORES
-from pocketear.data.store import Store
-from pocketear.data.windows import cut_windows
-from pocketear.params import AugmentParams, TrainParams
+from pocketear.params import TrainParams
 from pocketear.training import augment
 from pocketear.training.distribution import Update, updater
+from pocketear.training.sides import TrainingSide
+from pocketear.training.validation import Validation
 
 _THREADS = 2  # a sum's rounding depends on how many threads share it: the same on every machine
 _WARM_UP = 0.05  # share of the updates in which the learning rate rises
 _MOMENTUM = 0.9
-_LEAST_SCORE = 1e-7  # Keras's own floor below the logarithm in its loss
-AT_ONCE = 256  # windows in one call where nothing is trained
 
 OnEpoch = Callable[[int, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class Side:
-    """The clips on one side of the split."""
-
-    store: Store
-    rows: NDArray[np.int64]  # (clip,) of the store
-    targets: Scores  # (clip, label), a single 1 in each row
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def waveform(self, clip: int) -> Waveform:
-        """(sample,) of clip number `clip` of this side"""
-        return self.store.waveform(int(self.rows[clip]))
-
-
-def side_of(store: Store, sides: pd.Series, side: str, labels: tuple[str, ...]) -> Side:
-    """The clips on one side. sides: (clip of the store,) the side of each
-
-    raises: DataError if there is none
-    """
-    rows = np.flatnonzero(sides == side)
-    if not len(rows):
-        raise DataError(f"no clip is on the {side} side; `dvc repro split` makes it anew")
-    number = [labels.index(label) for label in store.index["label"].iloc[rows]]
-    return Side(store, rows, np.eye(len(labels), dtype=np.float32)[number])
-
-
-@dataclass(frozen=True)
-class TrainingSide:
-    """The training side, and by what its batches are drawn, besides epoch and number."""
-
-    clips: Side
-    changes: AugmentParams
-    seed: int
 
 
 def make_repeatable(seed: int) -> None:
@@ -93,7 +52,7 @@ def start_afresh(seed: int) -> None:
 
 
 def fit(
-    whole: Any, train: TrainingSide, val: Side, params: TrainParams, on_epoch: OnEpoch
+    whole: Any, train: TrainingSide, val: Validation, params: TrainParams, on_epoch: OnEpoch
 ) -> pd.DataFrame:
     """Fit the network of `whole`, a model made by model.build, in place.
 
@@ -112,14 +71,13 @@ def fit(
             metrics=["accuracy"],
         )
     update = updater(network, strategy)
-    val_features = features_by_clip(extractor, val, whole.input_shape[1])
     rows: list[dict[str, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
     with closing(batches(extractor, train, steps, params.epochs)) as drawn:
         for epoch in range(1, params.epochs + 1):
             row = _one_epoch(update, islice(drawn, steps))
             row["learning_rate"] = float(network.optimizer.learning_rate)
-            row |= judge(network, val_features, val.targets)
+            row |= val.judge(val.predict(network))
             if not math.isfinite(row["loss"] + row["val_loss"]):
                 raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
             rows.append(row)
@@ -160,14 +118,6 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
     return optimizer
 
 
-def features_by_clip(extractor: Any, clips: Side, length: int) -> list[FeatureBatch]:
-    """The windows of each clip, side by side, through `extractor`, the first of `in_two`."""
-    return [
-        extractor.predict_on_batch(cut_windows(clips.waveform(clip), length, length))
-        for clip in range(len(clips))
-    ]
-
-
 def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -> dict[str, float]:
     """Update the network. returns: loss and accuracy over the epoch"""
     figures, sizes = [], []
@@ -176,16 +126,6 @@ def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -
         sizes.append(len(targets))
     loss, accuracy = np.average(figures, axis=0, weights=sizes)
     return {"loss": float(loss), "accuracy": float(accuracy)}
-
-
-def judge(network: Any, clips: list[FeatureBatch], targets: Scores) -> dict[str, float]:
-    """Loss and accuracy of clips, whose scores are the mean of their windows' scores."""
-    windows = network.predict(np.concatenate(clips), batch_size=AT_ONCE, verbose=0)
-    ends = np.cumsum([len(clip) for clip in clips])[:-1]
-    scores = np.stack([clip.mean(axis=0) for clip in np.split(windows, ends)])
-    of_truth = np.maximum((scores * targets).sum(axis=1), _LEAST_SCORE)
-    right = scores.argmax(axis=1) == targets.argmax(axis=1)
-    return {"val_loss": float(-np.log(of_truth).mean()), "val_accuracy": float(right.mean())}
 
 
 def batches(
@@ -199,8 +139,7 @@ def batches(
 
     def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:
         epoch, step = turn
-        order = np.random.default_rng([seed, epoch]).permutation(len(clips))
-        chosen = np.array_split(order, steps)[step]
+        chosen = np.array_split(train.order(epoch), steps)[step]
         rng = np.random.default_rng([seed, epoch, step])
         windows, targets = augment.draw_batch(clips, chosen, train.changes, length, rng)
         return extractor.predict_on_batch(windows), targets

@@ -5,6 +5,7 @@ much its weights are held back (L2) is chosen by validation.
 """
 
 import math
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,20 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pocketear.base.arrays import Scores
+from pocketear.base.arrays import FeatureBatch
 from pocketear.base.errors import DataError
 from pocketear.base.progress import track
 from pocketear.contracts.names import LOGITS, WINDOW_STATISTICS
 from pocketear.training.augment import unchanged
-from pocketear.training.fitting import (
-    OnEpoch,
-    Side,
-    TrainingSide,
-    batches,
-    features_by_clip,
-    in_two,
-    judge,
-)
+from pocketear.training.fitting import OnEpoch, batches, in_two
+from pocketear.training.sides import TrainingSide
+from pocketear.training.validation import Validation
 
 # Against the mean loss: half the squared weights on standardised statistics, times this.
 STRENGTHS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -42,8 +37,29 @@ class Head(NamedTuple):
     bias: NDArray[np.float32]
 
 
+class Drawn(NamedTuple):
+    """Windows of the training side, as the last layer takes them.
+
+    statistics: (window, statistic); labels: (window,) the number of each; weights: (window,) what
+    each counts, of mean 1
+    """
+
+    statistics: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def judge(self, head: Head) -> dict[str, float]:
+        """loss and accuracy, as a training's row has them"""
+        from scipy.special import log_softmax
+
+        scores = log_softmax(self.statistics @ head.weights + head.bias, axis=1)
+        losses = -np.take_along_axis(scores, self.labels[:, np.newaxis], axis=1)[:, 0]
+        right = scores.argmax(axis=1) == self.labels
+        return {"loss": float(losses.mean()), "accuracy": float(right.mean())}
+
+
 def fit_head(
-    whole: Any, train: TrainingSide, val: Side, draws: int, on_epoch: OnEpoch
+    whole: Any, train: TrainingSide, val: Validation, draws: int, on_epoch: OnEpoch
 ) -> pd.DataFrame:
     """Fit the last layer of `whole`, a model made by network.build, in place; no other changes.
 
@@ -55,37 +71,52 @@ def fit_head(
     """
     extractor, network = in_two(whole)
     _, trunk = in_two(whole, WINDOW_STATISTICS)
-    made, steps = [], math.ceil(len(train.clips) / _BATCH)
-    unmixed = train.changes.model_copy(update={"mix_share": 0.0})
-    as_recorded = replace(train, changes=unchanged(train.changes))
-    changed = replace(train, changes=unmixed, seed=train.seed + 1)
-    for side, count in ((as_recorded, 1), (changed, draws - 1)):
-        with closing(batches(extractor, side, steps, count)) as drawn:
-            for features, targets in track(drawn, steps * count, "batches of windows"):
-                made.append((trunk.predict_on_batch(features), targets))
-    statistics, wanted = (np.concatenate(parts) for parts in zip(*made, strict=True))
-    labels = wanted.argmax(axis=1)
-    layer, clips = whole.get_layer(LOGITS), features_by_clip(extractor, val, whole.input_shape[1])
-    tried = []
-    for head in heads(statistics, labels, wanted.shape[1]):
+    drawn = draw(extractor, trunk, train, draws)
+    layer, tried = whole.get_layer(LOGITS), []
+    for head in heads(drawn, val.targets.shape[1]):
         layer.set_weights([*head])
-        tried.append((judge(network, clips, val.targets), head))
-    row, best = min(tried, key=lambda one: one[0]["val_loss"])
+        scores = val.predict(network)
+        tried.append(
+            (val.loss(scores, val.weights), {**drawn.judge(head), **val.judge(scores)}, head)
+        )
+    _, row, best = min(tried, key=lambda one: one[0])
     layer.set_weights([*best])
-    row = {**on_training(best, statistics, wanted), **row}
     on_epoch(1, row)
     return pd.DataFrame([row], index=pd.RangeIndex(1, 2, name="epoch"))
 
 
-def heads(statistics: NDArray[np.float32], labels: NDArray[np.int64], count: int) -> list[Head]:
+def draw(extractor: Any, trunk: Any, train: TrainingSide, draws: int) -> Drawn:
+    """`draws` windows of each clip, the first as it was recorded."""
+    steps, targets = math.ceil(len(train.clips) / _BATCH), train.clips.targets
+    as_recorded = replace(train, changes=unchanged(train.changes))
+    unmixed = train.changes.model_copy(update={"mix_share": 0.0})
+    changed = replace(train, changes=unmixed, seed=train.seed + 1)
+
+    def features() -> Iterator[FeatureBatch]:
+        for side, count in ((as_recorded, 1), (changed, draws - 1)):
+            with closing(batches(extractor, side, steps, count)) as found:
+                yield from (batch for batch, _ in found)
+
+    made = [
+        trunk.predict_on_batch(batch)
+        for batch in track(features(), steps * draws, "batches of windows")
+    ]
+    clips = np.concatenate(
+        [as_recorded.order(0), *(changed.order(epoch) for epoch in range(draws - 1))]
+    )
+    labels, weights = targets.argmax(axis=1), train.clips.weights()
+    return Drawn(np.concatenate(made), labels[clips], weights[clips])
+
+
+def heads(drawn: Drawn, count: int) -> list[Head]:
     """A head for each of STRENGTHS.
 
-    statistics: (window, statistic); labels: (window,) the number of each, below `count`. A label
-    without a window is never the most probable.
+    count: of labels; one without a window is never the most probable
     raises: DataError if all windows are of one label
     """
     from sklearn.linear_model import LogisticRegression
 
+    statistics, labels, counts = drawn
     known = np.unique(labels)
     if len(known) < 2:
         raise DataError(
@@ -98,7 +129,7 @@ def heads(statistics: NDArray[np.float32], labels: NDArray[np.int64], count: int
     found = []
     for strength in STRENGTHS:
         model.set_params(C=1 / (strength * len(statistics)))
-        model.fit(standard, labels)
+        model.fit(standard, labels, counts)
         rows, biases = model.coef_, model.intercept_
         if len(known) == 2:  # scikit-learn has one row for two labels: the second's log-odds
             rows, biases = (np.concatenate([-one, one]) / 2 for one in (rows, biases))
@@ -107,13 +138,3 @@ def heads(statistics: NDArray[np.float32], labels: NDArray[np.int64], count: int
         bias[known] = biases - mean @ weights[:, known]
         found.append(Head(weights.astype(np.float32), bias.astype(np.float32)))
     return found
-
-
-def on_training(head: Head, statistics: NDArray[np.float32], targets: Scores) -> dict[str, float]:
-    """Loss and accuracy over drawn windows."""
-    from scipy.special import log_softmax
-
-    scores = log_softmax(statistics @ head.weights + head.bias, axis=1)
-    right = scores.argmax(axis=1) == targets.argmax(axis=1)
-    loss = -(targets * scores).sum(axis=1).mean()
-    return {"loss": float(loss), "accuracy": float(right.mean())}

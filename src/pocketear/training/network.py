@@ -36,10 +36,9 @@ from pocketear.contracts.names import (
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.frontend.layer import FrontEnd, n_coefficients, n_frames
 from pocketear.params import FrontEndParams, ModelParams
-from pocketear.training.backbone import Layer, read_backbone
+from pocketear.training.backbone import Layer, read_backbone, whole_eights
 from pocketear.training.distribution import devices
 
-_SIMD = 8  # channels are a multiple of what phones compute at once
 _MEMORY = 0.9  # of normalisation's averages, an update: 0.99 has not settled after a short training
 
 
@@ -261,9 +260,8 @@ def _over_chunks(x: Any) -> Any:
 
 
 def _convolve(x: Any, row: Convolution, width: float, number: int) -> Any:
-    channels = max(_SIMD, round(row.channels * width / _SIMD) * _SIMD)
     x = keras.layers.Conv2D(
-        channels, row.kernel, row.stride, "same", use_bias=False,
+        whole_eights(row.channels * width), row.kernel, row.stride, "same", use_bias=False,
         kernel_initializer="he_normal", name=f"conv_{number}",
     )(x)  # fmt: skip
     x = keras.layers.BatchNormalization(

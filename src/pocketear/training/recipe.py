@@ -7,8 +7,10 @@ import pandas as pd
 
 from pocketear.params import ModelParams, TrainParams
 from pocketear.training.calibration import calibrate
-from pocketear.training.fitting import OnEpoch, Side, TrainingSide, fit
+from pocketear.training.fitting import OnEpoch, fit, in_two
 from pocketear.training.head import fit_head
+from pocketear.training.sides import Side, TrainingSide
+from pocketear.training.validation import validation_of
 
 
 def epochs(params: tuple[ModelParams, TrainParams]) -> int:
@@ -30,9 +32,11 @@ def learn(
     raises: ParamsError if the loss is no longer a number
     """
     model, schedule = params
+    extractor, _ = in_two(whole)
+    judged = validation_of(extractor, val)
     if model.pretrained:
-        history = fit_head(whole, train, val, schedule.head_draws, on_epoch)
+        history = fit_head(whole, train, judged, schedule.head_draws, on_epoch)
     else:
-        history = fit(whole, train, val, schedule, on_epoch)
-    calibrate(whole, val)
+        history = fit(whole, train, judged, schedule, on_epoch)
+    calibrate(whole, judged)
     return history
