@@ -174,6 +174,14 @@ def explain(arguments: Arguments) -> None:
     print(explaining.text(found, arguments.gate, shutil.get_terminal_size().columns))
 
 
+def suggest(arguments: Arguments) -> None:
+    """Run `pocketear suggest`."""
+    params = _params()
+    from pocketear.apps import suggest as suggesting
+
+    suggesting.run(params, write=arguments.write)
+
+
 def demo(arguments: Arguments) -> None:
     """Run `pocketear demo`."""
     from pocketear.apps.default_model import shipped_model
@@ -313,6 +321,15 @@ COMMANDS = {
                 help="(default: %(default)s)",
             ),
         ),
+    ),
+    "suggest": Command(
+        "say which window, hop and sample rate fit the clips, and why, before anything is trained",
+        (
+            "pocketear suggest            # after `dvc repro validate`",
+            "pocketear suggest --write    # into params.yaml, whose comments stay",
+        ),
+        suggest,
+        (option("--write", action="store_true", help="put them into params.yaml"),),
     ),
     "demo": Command(
         "try the model that ships in a browser on this machine, by microphone or file",

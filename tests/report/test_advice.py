@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from places import ROOT
@@ -268,26 +267,6 @@ def test_the_suggested_epochs_reach_the_loss_on_the_power_law(
     assert wanted % 5 == 0
     assert wanted >= 2 * epochs
     assert wanted**-power <= ratio * val[-1] or wanted >= 10 * epochs
-
-
-@settings(max_examples=15)
-@given(
-    seconds=st.floats(0.01, 60), hop=st.integers(16, 1024), chunks=st.integers(1, 6),
-    listener=st.integers(1024, 24_000),
-)  # fmt: skip
-def test_every_suggested_window_is_one_that_params_take(
-    seconds: float, hop: int, chunks: int, listener: int
-) -> None:
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["frontend"] |= {"n_fft": 1024, "hop_length": hop}
-    content["frontend"]["window_length"] = chunks * listener
-    content["listener"] |= {"hop_length": listener}
-    suggested = learning.shorter_window(Params.model_validate(content), seconds)
-    content["frontend"]["window_length"] = suggested["frontend.window_length"]
-    content["listener"]["hop_length"] = suggested["listener.hop_length"]
-    made = Params.model_validate(content)
-    assert made.frontend.window_length % hop == 0
-    assert made.frontend.window_length >= seconds * 16_000 - 1e-6
 
 
 def test_a_narrower_network_is_within_its_budget(reported: Findings) -> None:

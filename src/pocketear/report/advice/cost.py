@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pocketear.contracts.latency import ClassCost
 from pocketear.contracts.names import litert_runner
 from pocketear.contracts.verdict import Gate
+from pocketear.data.suggestions import window_of
 from pocketear.evaluation.wording import size
 from pocketear.params import Params
-from pocketear.report.advice import learning
 from pocketear.report.advice.kinds import Cause, Found, Missing, changed
 from pocketear.report.findings import Findings
 
@@ -90,7 +90,7 @@ def peak_bytes(gate: Gate, found: Findings) -> Iterator[Found]:
     yield from narrower(found.params, said, share, 0.8)
     p = found.params.frontend
     seconds = share * _RESERVE * p.window_length / p.sample_rate
-    window = learning.shorter_window(found.params, seconds)
+    window = window_of(seconds, p)
     if float(window["frontend.window_length"]) < p.window_length:
         yield from changed(found.params, said, 0.4, window)
 

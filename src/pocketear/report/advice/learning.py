@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import KERAS
 from pocketear.contracts.verdict import Gate
+from pocketear.data.suggestions import window_of
 from pocketear.evaluation.wording import plural, runner_name
 from pocketear.params import Params
 from pocketear.report.advice import evidence
@@ -27,7 +28,6 @@ PREDICTIONS, METRICS = "reports/evaluation/predictions.parquet", "reports/metric
 # recommendations for gradient-based training of deep architectures (2012), section 3.1.1.
 _LOWER_RATE = 3.0
 _CHANCE, _HIGHEST_RATE, _LOWEST_RATE = 1.05, 0.1, 1e-3
-_POOLED = 16  # the network halves the frames of a chunk four times, so it needs as many
 _FEW_CLIPS = 0.5  # of the median label's
 
 
@@ -262,17 +262,7 @@ def padded(found: Findings, label: str = "") -> Iterator[Found]:
         f"{window / median:.1f} of them in one window"
     )
     strength = 0.95 * min(1.0, (window / median - 1) / 1.5)
-    yield from changed(found.params, said, strength, shorter_window(found.params, median))
-
-
-def shorter_window(params: Params, seconds: float) -> dict[str, float | str]:
-    """A window of so many seconds, in as many chunks as before if each is still long enough."""
-    p = params.frontend
-    least = multiple(p.n_fft + (_POOLED - 1) * p.hop_length, p.hop_length, up=True)
-    length = max(seconds * p.sample_rate, least)
-    chunks = min(p.window_length // params.listener.hop_length, int(length // least))
-    hop = multiple(length / chunks, p.hop_length, up=True)
-    return {"frontend.window_length": chunks * hop, "listener.hop_length": hop}
+    yield from changed(found.params, said, strength, window_of(median, p))
 
 
 def confused(subject: str, label: str, found: Findings) -> Iterator[Found]:
