@@ -73,8 +73,9 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(
     assert sorted(table["path"]) == sorted(store.index["path"])
     assert list(table.filter(like="score_")) == [f"score_{label}" for label in LABELS]
 
-    (kept,) = Path(".pocketear/folds").iterdir()
-    (kept / "fold_2.parquet").unlink()  # as a kill in the second fold leaves it
+    kept = sorted(Path(".pocketear/folds").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.suffix for path in kept] == [".parquet"] * 2
+    kept[1].unlink()  # as a kill in the second fold leaves it
     crossvalidate.main(Path("features"), Path("again"))
     assert Path("again/predictions.parquet").read_bytes() == (
         Path("whole/predictions.parquet").read_bytes()

@@ -1,6 +1,7 @@
 """Training: repeatable to the byte, learns what can be learnt, stops when it no longer does."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from pocketear.params import load_params
 from pocketear.runtimes.keras import load_keras
 from pocketear.training import fitting
 from pocketear.training.augment import unchanged
+from pocketear.training.checkpoint import Checkpoint
 from pocketear.training.distribution import open_strategy
 from pocketear.training.sides import Side, TrainingSide, side_of
 from pocketear.training.validation import validation_of
@@ -50,8 +52,10 @@ def fitted(store: Store, val: Side | None = None, **changes):
         whole,
         TrainingSide(side_of(store, store.index["split"], "train", LABELS), plain, seed=0),
         validation_of(extractor, val or side_of(store, store.index["split"], "val", LABELS)),
-        params.train.model_copy(update=changes),
-        on_epoch=lambda epoch, row: rows.append({"epoch": epoch, **row}),
+        fitting.Course(
+            params.train.model_copy(update=changes),
+            lambda epoch, row: rows.append({"epoch": epoch, **row}),
+        ),
     )
     return whole, history, rows
 
@@ -64,32 +68,78 @@ def clip_scores(whole, side: Side) -> np.ndarray:
     ])  # fmt: skip
 
 
-def start_training(out: str, *program: str) -> subprocess.Popen[str]:
+def start_training(out: str, *program: str, root: Path | None = None) -> subprocess.Popen[str]:
     program = program or ("-m", "pocketear.stages.train")
     command = [sys.executable, *program, "--features", "features"]
     return subprocess.Popen(
         [*command, "--out", f"{out}/keras", "--report", f"{out}/report"],
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, cwd=root,
     )  # fmt: skip
 
 
+def made_in(out: Path) -> dict[Path, bytes]:
+    """Every file that a training wrote, by its path from `out`."""
+    return {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
+
+
+def second(folders: pytest.TempPathFactory) -> Path:
+    """A copy of the project as it is now."""
+    return shutil.copytree(".", folders.mktemp("second") / "project")
+
+
 @pytest.mark.slow
-def test_two_runs_write_the_same_bytes(store: Store) -> None:
+def test_two_runs_write_the_same_bytes(
+    store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """As the stage is run: in processes of their own, augmentation on, at the same time."""
-    runs = {out: start_training(out) for out in ("a", "b")}
-    lines = {out: run.communicate()[1].splitlines() for out, run in runs.items()}
-    assert [run.returncode for run in runs.values()] == [0, 0], lines["a"][-3:]
-    made = [{p.relative_to(out): p.read_bytes() for p in Path(out).rglob("*.*")} for out in runs]
+    other = second(tmp_path_factory)
+    runs = {root: start_training("a", root=root) for root in (Path(), other)}
+    lines = {root: run.communicate()[1].splitlines() for root, run in runs.items()}
+    assert [run.returncode for run in runs.values()] == [0, 0], lines[other][-3:]
+    made = [made_in(root / "a") for root in runs]
     assert sorted(path.name for path in made[0]) == [
         "code.sha256", "history.csv", "labels.txt", "model.keras",
     ]  # fmt: skip
     assert made[0] == made[1]
     assert Path("a/keras/labels.txt").read_text().split() == list(LABELS)
-    epochs = [line for line in lines["a"] if line.startswith("epoch ")]
+    epochs = [line for line in lines[other] if line.startswith("epoch ")]
     assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
     assert list(pd.read_csv("a/report/history.csv")) == [
         "epoch", "loss", "accuracy", "learning_rate", "val_loss", "val_accuracy",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_goes_on_and_gives_the_same_bytes(
+    store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Dropout, momentum, the schedule and the best epoch's weights are all part of the state."""
+    set_params(epochs=5)
+    other = second(tmp_path_factory)
+    whole = start_training("a", root=other)
+    killed = start_training("a")
+    assert killed.stderr
+    for line in killed.stderr:
+        if line.startswith("epoch 2/5"):
+            killed.kill()
+    killed.wait()
+    assert whole.communicate()[0] is None and whole.returncode == 0
+    assert not Path("a/keras").exists()
+    again = start_training("a")
+    lines = again.communicate()[1].splitlines()
+    assert again.returncode == 0, lines[-3:]
+    (went_on,) = (line for line in lines if line.startswith("train: goes on after epoch"))
+    assert int(went_on.split(",")[0].split()[-1]) >= 2
+    assert [line.split()[1] for line in lines if line.startswith("epoch ")] == [
+        f"{epoch}/5" for epoch in range(1, 6)
+    ]
+    assert made_in(Path("a")) == made_in(other / "a")
+    assert not [*Path(".pocketear/training").iterdir()]
+
+
+def test_a_checkpoint_that_a_disk_lost_is_none(project: Path) -> None:
+    Path("cut.npz").write_bytes(b"PK\3\4 and no more")
+    assert Checkpoint(Path("cut.npz")).restore(network=None) is None
 
 
 @pytest.mark.slow

@@ -6,8 +6,6 @@ that are done are kept in .pocketear/folds, so a run that was killed goes on wit
 The features' mean and scale are those of the split's training side, in every fold.
 """
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pandas as pd
 from pocketear.base import process
 from pocketear.base.arrays import Scores
 from pocketear.base.files import replacing
-from pocketear.base.fingerprint import fingerprint
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
@@ -30,7 +27,6 @@ from pocketear.params import Params, SplitParams, load_params
 from pocketear.runtimes.clip_scores import clip_scores
 
 _KEPT = Path(".pocketear/folds")
-_LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
 def needed(index: pd.DataFrame, p: SplitParams) -> tuple[bool, str]:
@@ -56,9 +52,15 @@ def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.S
     return with_val(index, test, folds, seed)
 
 
-def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Scores:
-    """(tested clip, label) by a model that was fitted to the other sides. name: for the terminal"""
-    from pocketear.training.fitting import print_epoch, start_afresh
+def score_fold(
+    store: Store, sides: pd.Series, params: Params, name: str, checkpoint: Path
+) -> Scores:
+    """(tested clip, label) by a model that was fitted to the other sides.
+
+    name: for the terminal; checkpoint: where its training stands
+    """
+    from pocketear.training.checkpoint import Checkpoint
+    from pocketear.training.fitting import Course, print_epoch, start_afresh
     from pocketear.training.network import build
     from pocketear.training.recipe import epochs, learn
     from pocketear.training.sides import TrainingSide, side_of
@@ -69,8 +71,8 @@ def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Sco
     hop = params.listener.hop_length
     whole = build(params.frontend, params.model, labels, store.normalisation, hop)
     val = side_of(store, sides, "val", labels)
-    recipe = (params.model, params.train)
-    learn(whole, train, val, recipe, print_epoch(epochs(recipe), name))
+    line = print_epoch(epochs(params.model, params.train), name)
+    learn(whole, train, val, params.model, Course(params.train, line, Checkpoint(checkpoint)))
     tested = side_of(store, sides, "test", labels)
     waveforms = [tested.waveform(clip) for clip in range(len(tested))]
     window = params.frontend.window_length
@@ -80,35 +82,26 @@ def score_fold(store: Store, sides: pd.Series, params: Params, name: str) -> Sco
 def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
     """Predictions of all folds. returns: one row a clip: label, group, fold and every score"""
     from pocketear.training.fitting import make_repeatable  # TensorFlow, which most runs need not
+    from pocketear.training.recipe import recipe_key
 
     make_repeatable(params.seed)
-    labels = known_labels(store.index, params.data.labels)
-    kept = _KEPT / _key(store, params, folds)
-    tables = []
+    labels, tables, wanted = known_labels(store.index, params.data.labels), [], set()
     for fold in range(1, folds + 1):
         sides = sides_of_fold(store.index, folds, fold, params.seed)
-        path = kept / f"fold_{fold}.parquet"
+        path = _KEPT / f"{recipe_key(store, sides, params, 'stages/crossvalidate.py')}.parquet"
         if not path.exists():
-            scores = score_fold(store, sides, params, f"fold {fold} of {folds}, ")
+            name, checkpoint = f"fold {fold} of {folds}, ", path.with_suffix(".npz")
+            scores = score_fold(store, sides, params, name, checkpoint)
             columns = {SCORE_COLUMN + label: scores[:, i] for i, label in enumerate(labels)}
             named = store.index.loc[sides == "test", ["path", "sha256", "group", "label"]]
             with replacing(path) as fresh:
                 named.assign(fold=fold, **columns).to_parquet(fresh, index=False)
+            checkpoint.unlink(missing_ok=True)
         tables.append(pd.read_parquet(path))
-    for old in set(_KEPT.iterdir()) - {kept}:
-        shutil.rmtree(old, ignore_errors=True)
+        wanted.add(path)
+    for old in set(_KEPT.iterdir()) - wanted:
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     return pd.concat(tables, ignore_index=True)
-
-
-def _key(store: Store, params: Params, folds: int) -> str:
-    """What the scores are a function of."""
-    index = store.index[["sha256", "samples", "label", "group"]].to_csv(index=False)
-    sections = params.model_dump(mode="json", include={"seed", "frontend", "augment", "model"})
-    sections |= {"train": params.train.model_dump(mode="json"), "folds": folds}
-    sections["hop_length"] = params.listener.hop_length
-    sections["normalisation"] = store.normalisation.model_dump(mode="json")
-    made_of = [index, json.dumps(sections), fingerprint("stages/crossvalidate.py", _LIBRARIES)]
-    return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
 
 
 def judged(table: pd.DataFrame, params: Params) -> Metrics:

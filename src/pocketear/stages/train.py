@@ -12,13 +12,16 @@ from pocketear.base.fingerprint import code_hash
 from pocketear.data.clips import known_labels, write_labels
 from pocketear.data.store import open_store
 from pocketear.experiments import runs
-from pocketear.params import ModelParams, load_params
+from pocketear.params import ModelParams, TrainParams, load_params
 from pocketear.training.backbone import read_backbone
+from pocketear.training.checkpoint import Checkpoint
 from pocketear.training.distribution import is_chief, open_strategy
-from pocketear.training.fitting import make_repeatable, print_epoch
+from pocketear.training.fitting import Course, make_repeatable, print_epoch
 from pocketear.training.network import build, multiply_adds, save
-from pocketear.training.recipe import epochs, learn
+from pocketear.training.recipe import epochs, learn, recipe_key
 from pocketear.training.sides import TrainingSide, side_of
+
+_KEPT = Path(".pocketear/training")
 
 
 def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder: Path) -> None:
@@ -30,6 +33,19 @@ def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder:
     if model.pretrained:
         found = read_backbone(Path(model.start))
         (folder / "backbone.sha256").write_text(found.sha256 + "\n")
+
+
+def kept(key: str, schedule: TrainParams) -> Checkpoint | None:
+    """Where this training stands, if it was killed before; others' are removed.
+
+    Workers of several machines would have to stop at one epoch: they begin anew.
+    """
+    if schedule.strategy == "multi_worker":
+        return None
+    path = _KEPT / f"{key}.npz"
+    for other in set(_KEPT.glob("*.npz")) - {path}:
+        other.unlink()
+    return Checkpoint(path)
 
 
 def write_report(history: pd.DataFrame, folder: Path) -> None:
@@ -59,19 +75,20 @@ def main(features: Path, out: Path, report: Path) -> None:
         whole = build(
             params.frontend, params.model, labels, store.normalisation, params.listener.hop_length
         )
-    recipe = (params.model, params.train)
-    print_line = print_epoch(epochs(recipe))
+    print_line = print_epoch(epochs(params.model, params.train))
     if not is_chief(strategy):
-        learn(whole, train, val, recipe, print_line)
+        learn(whole, train, val, params.model, Course(params.train, print_line))
         print("train: done; the first worker of TF_CONFIG writes the model")
         return
+    checkpoint = kept(recipe_key(store, sides, params, "stages/train.py"), params.train)
     with runs.training_run(params, features) as run:
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             print_line(epoch, row)
             run.on_epoch(epoch, row)
 
-        history = learn(whole, train, val, recipe, on_epoch)
+        course = Course(params.train, on_epoch, checkpoint)
+        history = learn(whole, train, val, params.model, course)
         with replacing(out) as fresh:
             write_model(whole, labels, params.model, fresh)
         with replacing(report) as fresh:
@@ -80,6 +97,8 @@ def main(features: Path, out: Path, report: Path) -> None:
         if params.model.pretrained:
             run.log_backbone((out / "backbone.sha256").read_text().strip())
         run.log_artifacts(report, "training")
+    if checkpoint:
+        checkpoint.discard()
     print(f"train: {summary(whole, history)}")
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from pocketear.base.parallel import in_threads
 from pocketear.contracts.names import CHUNKS, SCORES
 from pocketear.params import TrainParams
 from pocketear.training import augment
+from pocketear.training.checkpoint import Checkpoint, Reached
 from pocketear.training.distribution import Update, updater
 from pocketear.training.sides import TrainingSide
 from pocketear.training.validation import Validation
@@ -51,16 +52,23 @@ def start_afresh(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def fit(
-    whole: Any, train: TrainingSide, val: Validation, params: TrainParams, on_epoch: OnEpoch
-) -> pd.DataFrame:
+class Course(NamedTuple):
+    """How a training goes on. checkpoint: where it stands, None where a kill ends it"""
+
+    schedule: TrainParams
+    on_epoch: OnEpoch
+    checkpoint: Checkpoint | None = None
+
+
+def fit(whole: Any, train: TrainingSide, val: Validation, course: Course) -> pd.DataFrame:
     """Fit the network of `whole`, a model made by model.build, in place.
 
-    Where the validation loss has not fallen for `params.patience` epochs, it stops and goes back to
-    the best of them; at the end of the schedule it keeps the last weights.
+    Where the validation loss has not fallen for `patience` epochs, it stops and goes back to the
+    best of them; at the end of the schedule it keeps the last weights.
     returns: one row an epoch, as `on_epoch` gets it
     raises: ParamsError if the loss is no longer a number
     """
+    params, on_epoch, checkpoint = course
     extractor, network = in_two(whole)
     steps = math.ceil(len(train.clips) / params.batch_size)
     strategy = whole.distribute_strategy  # in whose scope it was built
@@ -71,23 +79,36 @@ def fit(
             metrics=["accuracy"],
         )
     update = updater(network, strategy)
-    rows: list[dict[str, float]] = []
-    best, best_epoch, best_weights = math.inf, 0, network.get_weights()
-    with closing(batches(extractor, train, steps, params.epochs)) as drawn:
-        for epoch in range(1, params.epochs + 1):
-            row = _one_epoch(update, islice(drawn, steps))
+    rows, best_epoch, best_weights = Reached([], 0, network.get_weights())
+    if checkpoint and (reached := checkpoint.restore(network)):
+        rows, best_epoch, best_weights = reached
+        _replay(rows, on_epoch)
+    first = len(rows)
+    with closing(batches(extractor, train, steps, range(first, params.epochs))) as drawn:
+        while len(rows) < params.epochs and len(rows) - best_epoch < params.patience:
+            epoch, row = len(rows) + 1, _one_epoch(update, islice(drawn, steps))
             row["learning_rate"] = float(network.optimizer.learning_rate)
             row |= val.judge(val.predict(network))
             if not math.isfinite(row["loss"] + row["val_loss"]):
                 raise ParamsError(f"the loss broke in epoch {epoch}; lower train.learning_rate")
+            best = rows[best_epoch - 1]["val_loss"] if best_epoch else math.inf
             rows.append(row)
-            on_epoch(epoch, row)
             if row["val_loss"] < best:
-                best, best_epoch, best_weights = row["val_loss"], epoch, network.get_weights()
-            elif epoch - best_epoch >= params.patience:
-                network.set_weights(best_weights)
-                break
+                best_epoch, best_weights = epoch, network.get_weights()
+            if checkpoint:
+                checkpoint.save(network, Reached(rows, best_epoch, best_weights))
+            on_epoch(epoch, row)
+    if len(rows) - best_epoch >= params.patience:
+        network.set_weights(best_weights)
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="epoch"))
+
+
+def _replay(rows: list[dict[str, float]], on_epoch: OnEpoch) -> None:
+    """What an earlier run of the same training reported, for curves that are whole."""
+    note = f"goes on after epoch {len(rows)}, where a training of the same was ended"
+    print(f"train: {note}", file=sys.stderr, flush=True)
+    for epoch, row in enumerate(rows, start=1):
+        on_epoch(epoch, row)
 
 
 def in_two(whole: Any, last: str = SCORES) -> tuple[Any, Any]:
@@ -129,11 +150,11 @@ def _one_epoch(update: Update, batches: Iterable[tuple[FeatureBatch, Scores]]) -
 
 
 def batches(
-    extractor: Any, train: TrainingSide, steps: int, epochs: int
+    extractor: Any, train: TrainingSide, steps: int, epochs: range
 ) -> Generator[tuple[FeatureBatch, Scores]]:
     """Every batch of every epoch, in order, drawn ahead in one thread.
 
-    extractor: the first of `in_two`; steps: batches an epoch
+    extractor: the first of `in_two`; steps: batches an epoch; epochs: their numbers, from 0
     """
     clips, seed, length = train.clips, train.seed, extractor.input_shape[1]
 
@@ -144,7 +165,7 @@ def batches(
         windows, targets = augment.draw_batch(clips, chosen, train.changes, length, rng)
         return extractor.predict_on_batch(windows), targets
 
-    turns = [(epoch, step) for epoch in range(epochs) for step in range(steps)]
+    turns = [(epoch, step) for epoch in epochs for step in range(steps)]
     yield from in_threads(draw, turns, workers=1)
 
 

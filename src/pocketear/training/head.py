@@ -94,7 +94,7 @@ def draw(extractor: Any, trunk: Any, train: TrainingSide, draws: int) -> Drawn:
 
     def features() -> Iterator[FeatureBatch]:
         for side, count in ((as_recorded, 1), (changed, draws - 1)):
-            with closing(batches(extractor, side, steps, count)) as found:
+            with closing(batches(extractor, side, steps, range(count))) as found:
                 yield from (batch for batch, _ in found)
 
     made = [
