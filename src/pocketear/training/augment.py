@@ -143,22 +143,23 @@ def mix(first: Waveform, second: Waveform, share: float) -> tuple[Waveform, floa
 
 def draw_batch(
     sounds: Sounds,
-    clips: NDArray[np.int64],
+    drawn: tuple[NDArray[np.int64], NDArray[np.int64]],
     params: AugmentParams,
     length: int,
     rng: np.random.Generator,
 ) -> tuple[WindowBatch, Scores]:
-    """A window of each of `clips`, some mixed with a window of any other clip of `sounds`.
+    """A window of each clip that is drawn, some mixed with a window of another.
 
+    drawn: (window,) the clips of the windows; (any,) those that they may be mixed with
     returns: (window, length) and the target of each (window, label), whose rows sum to 1
     """
-    targets = sounds.targets
+    targets, (clips, others) = sounds.targets, drawn
     windows = np.empty((len(clips), length), np.float32)
     shares = np.empty((len(clips), targets.shape[1]), np.float32)
     for row, clip in enumerate(clips):
         window, target = draw_window(sounds.waveform(int(clip)), length, params, rng), targets[clip]
         if rng.random() < params.mix_share:
-            other = int(rng.integers(len(targets)))
+            other = int(others[rng.integers(len(others))])
             second = draw_window(sounds.waveform(other), length, params, rng)
             window, share = mix(window, second, rng.uniform(0.01, 0.99))
             target = share * target + (1 - share) * targets[other]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -63,8 +64,9 @@ class Course(NamedTuple):
 def fit(whole: Any, train: TrainingSide, val: Validation, course: Course) -> pd.DataFrame:
     """Fit the network of `whole`, a model made by model.build, in place.
 
-    Where the validation loss has not fallen for `patience` epochs, it stops and goes back to the
-    best of them; at the end of the schedule it keeps the last weights.
+    Every label is drawn as often as every other. Where the validation loss has not fallen for
+    `patience` epochs, it stops and goes back to the best of them; at the end of the schedule it
+    keeps the last weights.
     returns: one row an epoch, as `on_epoch` gets it
     raises: ParamsError if the loss is no longer a number
     """
@@ -83,8 +85,8 @@ def fit(whole: Any, train: TrainingSide, val: Validation, course: Course) -> pd.
     if checkpoint and (reached := checkpoint.restore(network)):
         rows, best_epoch, best_weights = reached
         _replay(rows, on_epoch)
-    first = len(rows)
-    with closing(batches(extractor, train, steps, range(first, params.epochs))) as drawn:
+    ahead, balanced = range(len(rows), params.epochs), replace(train, balanced=True)
+    with closing(batches(extractor, balanced, steps, ahead)) as drawn:
         while len(rows) < params.epochs and len(rows) - best_epoch < params.patience:
             epoch, row = len(rows) + 1, _one_epoch(update, islice(drawn, steps))
             row["learning_rate"] = float(network.optimizer.learning_rate)
@@ -160,9 +162,10 @@ def batches(
 
     def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:
         epoch, step = turn
-        chosen = np.array_split(train.order(epoch), steps)[step]
+        order, others = train.draw(epoch)
+        drawn = np.array_split(order, steps)[step], others
         rng = np.random.default_rng([seed, epoch, step])
-        windows, targets = augment.draw_batch(clips, chosen, train.changes, length, rng)
+        windows, targets = augment.draw_batch(clips, drawn, train.changes, length, rng)
         return extractor.predict_on_batch(windows), targets
 
     turns = [(epoch, step) for epoch in epochs for step in range(steps)]

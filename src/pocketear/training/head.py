@@ -102,7 +102,7 @@ def draw(extractor: Any, trunk: Any, train: TrainingSide, draws: int) -> Drawn:
         for batch in track(features(), steps * draws, "batches of windows")
     ]
     clips = np.concatenate(
-        [as_recorded.order(0), *(changed.order(epoch) for epoch in range(draws - 1))]
+        [as_recorded.draw(0)[0], *(changed.draw(epoch)[0] for epoch in range(draws - 1))]
     )
     labels, weights = targets.argmax(axis=1), train.clips.weights()
     return Drawn(np.concatenate(made), labels[clips], weights[clips])

@@ -11,6 +11,9 @@ from pocketear.base.errors import DataError
 from pocketear.data.store import Store
 from pocketear.params import AugmentParams
 
+_BALANCE = 1  # a stream of random numbers of its own
+_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Side:
@@ -57,7 +60,24 @@ class TrainingSide:
     clips: Side
     changes: AugmentParams
     seed: int
+    balanced: bool = False  # every label as often as every other, instead of every clip once
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """(clip,) the order in which an epoch takes the clips"""
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.clips))
+    def draw(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The clips of an epoch, as many as there are: (clip,) in its order, and (clip,) sorted."""
+        clips = self._balanced(epoch) if self.balanced else np.arange(len(self.clips))
+        return np.random.default_rng([self.seed, epoch]).permutation(clips), clips
+
+    def _balanced(self, epoch: int) -> NDArray[np.int64]:
+        """(clip,) sorted: every label as often as every other, or one off.
+
+        A clip of a frequent label is left out of some epochs, one of a rare label is there twice or
+        more, each about as often as its label's others. Where labels have the same number of clips,
+        every clip is there once. source: systematic sampling (Madow and Madow 1944)
+        """
+        truth = self.clips.targets.argmax(axis=1)
+        by_label, sizes = np.argsort(truth, kind="stable"), np.bincount(truth)
+        expected = len(truth) / np.count_nonzero(sizes) / sizes[truth[by_label]]
+        start = np.random.default_rng([self.seed, epoch, _BALANCE]).random()
+        # rounded: a sum of thirds is no whole number
+        passed = np.floor(np.round(np.cumsum(expected), _DIGITS) + start).astype(np.int64)
+        return np.sort(np.repeat(by_label, np.diff(passed, prepend=0)))
