@@ -15,12 +15,9 @@ A recipe's figures are added to the results as it ends, with the commit that mad
 import json
 import math
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -28,13 +25,10 @@ import claim
 import folds
 from folds import FOLDS, RESULTS, YAMNET, asked_for
 from pocketear.contracts.normalisation import Normalisation
-from pocketear.listening.thresholds import settings_for
 from pocketear.params import Params
 from pocketear.phone.classes import phone_table
-from pocketear.phone.count import count
+from pocketear.phone.listening_second import instructions_a_second
 from pocketear.phone.setup import prepare
-from pocketear.runtimes.card import card_for, settings_json
-from pocketear.stages import export_litert
 from pocketear.training import network
 from project import ESC10, ROOT, need_esc10
 
@@ -89,30 +83,17 @@ def params_of(settings: tuple[str, ...]) -> Params:
 
 
 def cost(params: Params) -> dict[str, Any]:
-    """Size, multiply-adds, and int8 instructions of a second of listening.
-
-    The weights of the last layer are random: what is executed does not depend on them.
-    """
-    mels, rate = params.frontend.n_mels, params.frontend.sample_rate
-    hop = params.listener.hop_length
+    """Size, multiply-adds, and int8 instructions of a second of listening."""
+    hop, mels = params.listener.hop_length, params.frontend.n_mels
     constants = Normalisation(mean=(1.0,) * mels, scale=(1.0,) * mels)
     labels = tuple(f"label_{number}" for number in range(_LABELS))
     whole = network.build(params.frontend, params.model, labels, constants, hop)
-    listener = settings_json(settings_for(params.listener, labels))
-    card = card_for(params, labels, listener, "int8", {})
-    sounds = np.random.default_rng(0).normal(0, 0.1, (20, hop)).astype(np.float32)
-    fp32 = export_litert.convert(network.by_chunks(whole))
-    tools = prepare()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "int8.tflite")
-        path.write_bytes(export_litert.variant(fp32, "int8", sounds, card))
-        counts = {name: count(path, name, tools=tools) for name in phone_table().classes}
     return {
         "params": sum(math.prod(weight.shape) for weight in whole.trainable_variables),
-        "macs_per_second": round(network.multiply_adds(whole) * rate / hop),
-        "listening_instructions": {
-            name: round(found.instructions * rate / hop) for name, found in counts.items()
-        },
+        "macs_per_second": round(network.multiply_adds(whole) * params.frontend.sample_rate / hop),
+        "listening_instructions": instructions_a_second(
+            params, labels, phone_table().classes, prepare()
+        ),
     }
 
 

@@ -29,7 +29,7 @@ from pocketear.frontend.layer import FrontEnd, n_frames
 from pocketear.params import FrontEndParams, load_params
 from pocketear.phone.count import count
 from pocketear.phone.setup import prepare
-from pocketear.stages.export_litert import convert
+from pocketear.runtimes.litert_export import convert
 
 CLASSES = ("a76", "a53")
 REPEATS = 60

@@ -31,7 +31,7 @@ from pocketear.phone.graph import read_graph
 from pocketear.phone.harness import Job, count_run
 from pocketear.phone.known_networks import YAMNET_WINDOW_S, ds_cnn, yamnet
 from pocketear.phone.setup import Tools, prepare
-from pocketear.stages.export_litert import convert, quantise
+from pocketear.runtimes.litert_export import convert, quantise
 from pocketear.training.network import NETWORKS, build, by_chunks
 
 RUNS = 20

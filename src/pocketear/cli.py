@@ -182,6 +182,25 @@ def suggest(arguments: Arguments) -> None:
     suggesting.run(params, write=arguments.write)
 
 
+def search(arguments: Arguments) -> None:
+    """Run `pocketear search`."""
+    params = _params()
+    from pocketear.base.errors import ParamsError
+    from pocketear.experiments import search as searching
+    from pocketear.experiments import search_results as results
+
+    phone, out = arguments.phone, Path("reports/search")
+    if phone not in params.gate.budgets:
+        known = ", ".join(params.gate.budgets)
+        raise ParamsError(f"--phone {phone}: gate.budgets in params.yaml has {known}")
+    plan = searching.Plan(arguments.trials, arguments.folds, phone, arguments.storage)
+    trials = searching.search(params, Path("data/features"), plan)
+    budget = params.gate.budgets[phone].max_instructions
+    if trials:
+        results.write(trials, budget, out)
+    print(results.text(trials, budget, out))
+
+
 def demo(arguments: Arguments) -> None:
     """Run `pocketear demo`."""
     from pocketear.apps.default_model import shipped_model
@@ -231,6 +250,20 @@ def _renaming(text: str) -> tuple[str, str]:
     if not found or not label:
         raise argparse.ArgumentTypeError(f"want FOUND=LABEL, got {text!r}")
     return found, label
+
+
+def _count(text: str) -> int:
+    return _at_least(text, 1)
+
+
+def _folds(text: str) -> int:
+    return _at_least(text, 2)
+
+
+def _at_least(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"want {least} or more, got {text!r}")
+    return int(text)
 
 
 _MODEL = option(
@@ -330,6 +363,26 @@ COMMANDS = {
         ),
         suggest,
         (option("--write", action="store_true", help="put them into params.yaml"),),
+    ),
+    "search": Command(
+        "try recipes: which is most accurate on people it never saw at which cost on a phone",
+        (
+            "pocketear search --trials 20",
+            "pocketear search --trials 20    # again: goes on where it stopped",
+            "pocketear search --phone a76 --storage postgresql://host/studies",
+        ),
+        search,
+        (
+            option("--trials", type=_count, default=10, help="in this call (default: %(default)s)"),
+            option("--folds", type=_folds, default=3, help="of groups (default: %(default)s)"),
+            option("--phone", default="a53", help="a class of gate.budgets (default: %(default)s)"),
+            option(
+                "--storage",
+                default="sqlite:///search.db",
+                metavar="URL",
+                help="Optuna's database; several processes may share it (default: %(default)s)",
+            ),
+        ),
     ),
     "demo": Command(
         "try the model that ships in a browser on this machine, by microphone or file",

@@ -5,6 +5,7 @@ on; only a stage's `main` sees `Params`. Values and their units are described in
 """
 
 import unicodedata
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -426,12 +427,28 @@ def load_yaml(path: Path, kind: type[Content]) -> Content:
         raise ParamsError(f"{path}: not text in UTF-8; save it as such") from error
     except ValueError as error:
         raise ParamsError(str(error)) from error
+    return _checked(content, kind, path)
+
+
+def with_values(params: Params, values: Mapping[str, object]) -> Params:
+    """The parameters with other values. values: by name, as `frontend.hop_length`
+
+    raises: ParamsError as load_params does
+    """
+    content = params.model_dump(mode="json")
+    for name, value in values.items():
+        section, _, key = name.partition(".")
+        content[section][key] = value
+    return _checked(content, Params, "params.yaml")
+
+
+def _checked(content: object, kind: type[Content], where: object) -> Content:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         problems = [_problem(one) for one in error.errors()]
         more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-        raise ParamsError(f"{path}: {'; '.join(problems[:_NAMED])}{more}") from error
+        raise ParamsError(f"{where}: {'; '.join(problems[:_NAMED])}{more}") from error
 
 
 def _problem(error: object) -> str:

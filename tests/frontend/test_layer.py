@@ -203,8 +203,8 @@ def test_every_step_is_librosas(p: FrontEndParams, name: str) -> None:
 @pytest.mark.parametrize("p", CASES)
 def test_the_exported_layer_is_the_layer(p: FrontEndParams, tmp_path: Path) -> None:
     """LiteRT: builtin ops only, all under the layer's name, float32's own rounding apart."""
+    from pocketear.runtimes.litert_export import convert
     from pocketear.runtimes.tensors import litert_tensors
-    from pocketear.stages.export_litert import convert
 
     path = tmp_path / "front_end.tflite"
     path.write_bytes(convert(as_model(p)))

@@ -9,6 +9,7 @@ import yaml
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.report_file import read
 from pocketear.data.store import Store
+from pocketear.evaluation.out_of_fold import sides_of_fold
 from pocketear.params import load_params
 from pocketear.stages import crossvalidate
 from pocketear.training import fitting
@@ -38,7 +39,7 @@ def test_no_group_is_on_two_sides_of_a_fold() -> None:
     table = clip_table({"a": 60, "b": 40}, clips_per_group=5)
     tested: list[str] = []
     for fold in range(1, 6):
-        sides = crossvalidate.sides_of_fold(table, 5, fold, seed=1)
+        sides = sides_of_fold(table, 5, fold, seed=1)
         assert (sides.groupby(table["group"]).nunique() == 1).all()
         assert set(sides) == {"train", "val", "test"}
         tested += list(table.loc[sides == "test", "path"])

@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from exported_project import working_in
 from mediapipe_client import mediapipe_classifier, mediapipe_scores
 from pocketear.base.errors import ExportError
+from pocketear.runtimes import litert_export
 from pocketear.runtimes.card import read_card
 from pocketear.runtimes.runner import open_runner
 from pocketear.stages import export_litert
@@ -128,7 +129,7 @@ def test_an_op_that_may_not_ship_is_refused() -> None:
     source = keras.Input((100,), name="waveform")
     model = keras.Model(source, keras.layers.Dense(2, activation="softmax")(Spectrum()(source)))
     with pytest.raises(ExportError, match=r"(?i)digamma"):
-        export_litert.convert(model)
+        litert_export.convert(model)
 
 
 def test_thresholds_keep_the_stated_rate_on_validation(exported: Path) -> None:

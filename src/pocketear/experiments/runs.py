@@ -165,7 +165,19 @@ def log_child(parent: str, name: str, model: Path, params: Params, figures: obje
         deliver(client, run_id, Event(tags={_NAME_TAG: name}, metrics=scalars(figures)))
 
 
-def end_parent(parent: str, figures: object, folder: Path) -> None:
+def log_trial(parent: str, name: str, params: Params, figures: object) -> None:
+    """A finished run below `parent` for a recipe that was tried, and made no model."""
+    with connect() as client:
+        run_id = str(client.create_run(experiment_id(client)).info.run_id)
+        begun = _start(params)
+        tags = {**begun.tags, _NAME_TAG: name, _PARENT_TAG: parent}
+        event = begun.model_copy(
+            update={"tags": tags, "metrics": scalars(figures), "status": "FINISHED"}
+        )
+        deliver(client, run_id, event)
+
+
+def end_parent(parent: str, figures: object, folder: Path | None = None) -> None:
     """Log the figures over all children and a folder of results, and end the run."""
     with connect() as client:
         results = Event(metrics=scalars(figures), artifact=folder, status="FINISHED")

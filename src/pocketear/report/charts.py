@@ -120,6 +120,32 @@ def alarm_curves(points: pd.DataFrame) -> "Figure":
     return figure
 
 
+def cost_front(points: pd.DataFrame, budget: float) -> "Figure":
+    """Accuracy against instructions of a listening second: every recipe that was tried, a line
+    through those that no other beats, and the budget.
+
+    points: accuracy (0 to 1), instructions, on_front, one row a recipe
+    """
+    theme = _theme()
+    with _styled():
+        figure, axes = _plot("million instructions a second", "accuracy, %", (560, 360))
+        cost, share = points["instructions"] / 1e6, 100 * points["accuracy"]
+        best = points["on_front"]
+        axes.plot(cost, share, "o", color=theme["soft"], markersize=5)
+        axes.plot(
+            cost[best], share[best], "o-", color=theme["blue"], drawstyle="steps-post", markersize=7
+        )
+        axes.axvline(budget / 1e6, color=theme["text"], linestyle=_DASHED, linewidth=1)
+        axes.set_xlim(left=0)
+    return figure
+
+
+def png(figure: "Figure", path: Path) -> None:
+    """Write a figure to a new file."""
+    with _styled():
+        figure.savefig(path, dpi=_DPI)
+
+
 def accuracy_whisker(metrics: Metrics, start: float, limit: float) -> "Figure":
     """Accuracy with its interval on a line from `start` to 1; a tick at the limit."""
     theme = _theme()
@@ -171,9 +197,7 @@ def draw_all(reports: Path, folder: Path) -> None:
             continue
         table = read_table(path, columns)
         for name, draw in drawings.items():
-            figure = draw(table)
-            with _styled():
-                figure.savefig(folder / f"{name}.png", dpi=_DPI)
+            png(draw(table), folder / f"{name}.png")
 
 
 def _confusion_of(clips: pd.DataFrame) -> "Figure":

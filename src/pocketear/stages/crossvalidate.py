@@ -13,18 +13,17 @@ import numpy as np
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.arrays import Scores
 from pocketear.base.files import replacing
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.contracts.report_file import write
 from pocketear.data.clips import known_labels
-from pocketear.data.grouping.folds import folds_by_group, groups_by_label, possible_folds, with_val
+from pocketear.data.grouping.folds import groups_by_label, possible_folds
 from pocketear.data.store import Store, open_store
 from pocketear.evaluation.metrics import score
+from pocketear.evaluation.out_of_fold import score_fold, sides_of_fold
 from pocketear.params import Params, SplitParams, load_params
-from pocketear.runtimes.clip_scores import clip_scores
 
 _KEPT = Path(".pocketear/folds")
 
@@ -44,39 +43,6 @@ def needed(index: pd.DataFrame, p: SplitParams) -> tuple[bool, str]:
     if p.by == "fold":
         return False, f"{why}; `crossvalidate/folds` tests on every fold of the dataset"
     return True, why
-
-
-def sides_of_fold(index: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.Series:
-    """(clip,) train, val or test, with fold number `fold` as the test side."""
-    test = np.asarray(folds_by_group(index, folds, seed) == fold)
-    return with_val(index, test, folds, seed)
-
-
-def score_fold(
-    store: Store, sides: pd.Series, params: Params, name: str, checkpoint: Path
-) -> Scores:
-    """(tested clip, label) by a model that was fitted to the other sides.
-
-    name: for the terminal; checkpoint: where its training stands
-    """
-    from pocketear.training.checkpoint import Checkpoint
-    from pocketear.training.fitting import Course, print_epoch, start_afresh
-    from pocketear.training.network import build
-    from pocketear.training.recipe import epochs, learn
-    from pocketear.training.sides import TrainingSide, side_of
-
-    start_afresh(params.seed)
-    labels = known_labels(store.index, params.data.labels)
-    train = TrainingSide(side_of(store, sides, "train", labels), params.augment, params.seed)
-    hop = params.listener.hop_length
-    whole = build(params.frontend, params.model, labels, store.normalisation, hop)
-    val = side_of(store, sides, "val", labels)
-    line = print_epoch(epochs(params.model, params.train), name)
-    learn(whole, train, val, params.model, Course(params.train, line, Checkpoint(checkpoint)))
-    tested = side_of(store, sides, "test", labels)
-    waveforms = [tested.waveform(clip) for clip in range(len(tested))]
-    window = params.frontend.window_length
-    return clip_scores(lambda batch: whole.predict(batch, verbose=0), waveforms, window, hop)
 
 
 def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
