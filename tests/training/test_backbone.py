@@ -93,6 +93,20 @@ def test_a_network_starts_from_the_first_layers_and_knows_its_front_end(put: Pat
     assert sum(kernel.size for kernel in kernels) == 62_848  # counted by hand
 
 
+def test_a_chunk_that_its_strides_do_not_fill_is_refused(put: Path) -> None:
+    """Six layers halve the frames three times; fourteen, five times."""
+    from pocketear.contracts.normalisation import Normalisation
+    from pocketear.training import network
+
+    constants = Normalisation(mean=(0.0,) * 64, scale=(1.0,) * 64)
+    for layers, needed in ((6, 8), (14, 32)):
+        params = pretrained(layers=layers)
+        hop = params.frontend.n_fft + (needed - 2) * params.frontend.hop_length
+        wanted = rf"has {needed - 1} frames .* yamnet needs {needed}"
+        with pytest.raises(ParamsError, match=wanted):
+            network.build(params.frontend, params.model, ("cry", "laugh"), constants, hop)
+
+
 def test_the_strongest_channels_of_the_last_layer_are_kept(yamnet: Path) -> None:
     found = backbone.read_backbone(yamnet)
     whole, narrow = found.first(6), found.first(6, width=0.875)

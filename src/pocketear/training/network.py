@@ -97,7 +97,7 @@ def build(
         )
     own = frontend.model_copy(update={"window_length": hop_length})
     started = _start(model)
-    _refuse_short(own, model.architecture)
+    _refuse_short(own, model.architecture, started)
     chunks = frontend.window_length // hop_length
     waveform = keras.Input((frontend.window_length,), name=WAVEFORM)
     x = FrontEnd(own, name=FRONT_END)(keras.ops.reshape(waveform, (-1, hop_length)))
@@ -200,10 +200,11 @@ def _timeless(entry: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in entry.items() if k not in ("date_saved", "shared_object_id")}
 
 
-def _refuse_short(frontend: FrontEndParams, architecture: str) -> None:
+def _refuse_short(frontend: FrontEndParams, architecture: str, started: tuple[Layer, ...]) -> None:
     """raises: ParamsError if a chunk's frames do not reach through the network's strides"""
-    rows = NETWORKS.get(architecture, ())  # padding `same` goes on with any
+    rows = NETWORKS.get(architecture, ())
     needed = math.prod(row.size if isinstance(row, Pool) else row.stride[0] for row in rows)
+    needed *= math.prod(layer.stride[0] for layer in started)
     found = n_frames(frontend)
     if found < needed:
         raise ParamsError(
