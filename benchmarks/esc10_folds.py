@@ -38,6 +38,7 @@ _YAMNET = (*_DATA, *YAMNET)
 _SCENES = ("frontend.window_length=80000", "listener.hop_length=16000")  # 5 s, a chunk a second
 RECIPES: dict[str, tuple[str, ...]] = {
     "scratch": (*_DATA, "augment.mix_share=1", "train.epochs=300"),
+    "yamnet_4": (*_YAMNET, "model.layers=4", *_SCENES),
     "yamnet_5": (*_YAMNET, "model.layers=5", *_SCENES),
     "yamnet_6": (*_YAMNET, "model.layers=6", *_SCENES),
     # the largest below 131,000 weights and 6 million instructions of a listening second on an A53:
@@ -46,6 +47,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
         *_YAMNET, "model.layers=6", "model.width=0.90625", "frontend.hop_length=328", *_SCENES,
     ),
     "yamnet_6_short_windows": (*_YAMNET, "model.layers=6"),  # 1.5 s, a chunk each half second
+    "yamnet_8": (*_YAMNET, "model.layers=8", *_SCENES),
+    "yamnet_14": (*_YAMNET, "model.layers=14", *_SCENES),  # all of it
 }  # fmt: skip
 _LABELS = 10
 

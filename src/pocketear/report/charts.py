@@ -120,11 +120,13 @@ def alarm_curves(points: pd.DataFrame) -> "Figure":
     return figure
 
 
-def cost_front(points: pd.DataFrame, budget: float) -> "Figure":
-    """Accuracy against instructions of a listening second: every recipe that was tried, a line
-    through those that no other beats, and the budget.
+def cost_front(
+    points: pd.DataFrame, budget: float | None = None, names: Sequence[str] = ()
+) -> "Figure":
+    """Accuracy against instructions of a listening second: every recipe that was tried, and a line
+    through those that no other beats.
 
-    points: accuracy (0 to 1), instructions, on_front, one row a recipe
+    points: accuracy (0 to 1), instructions, on_front, one row a recipe; names: of all of them
     """
     theme = _theme()
     with _styled():
@@ -135,9 +137,21 @@ def cost_front(points: pd.DataFrame, budget: float) -> "Figure":
         axes.plot(
             cost[best], share[best], "o-", color=theme["blue"], drawstyle="steps-post", markersize=7
         )
-        axes.axvline(budget / 1e6, color=theme["text"], linestyle=_DASHED, linewidth=1)
+        for x, y, name in zip(cost, share, names, strict=False):
+            axes.annotate(
+                _printable(name), (x, y), xytext=(6, -10), textcoords="offset points",
+                color=theme["text"],
+            )  # fmt: skip
+        if budget:
+            axes.axvline(budget / 1e6, color=theme["text"], linestyle=_DASHED, linewidth=1)
         axes.set_xlim(left=0)
     return figure
+
+
+def save_svg(figure: "Figure", path: Path) -> None:
+    """Write a figure to a new file of its own: the same figure gives the same bytes."""
+    with _styled({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def png(figure: "Figure", path: Path) -> None:
