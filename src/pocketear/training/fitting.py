@@ -42,6 +42,7 @@ def make_repeatable(seed: int) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
     tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # a model a fold is traced anew, which it warns of
     start_afresh(seed)
 
 
