@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,49 @@ def lib() -> Path:
 def test_the_kotlin_tests_pass_here(lib: Path) -> None:
     printed = kotlin.run_tests(ANDROID, ROOT / "mobile/vectors", CACHE)
     assert "OK (" in printed
+
+
+JAVA_APP = """
+import android.content.Context;
+import dev.pocketear.*;
+import java.io.IOException;
+
+class App {
+    void listen(Context context) {
+        SoundListener listener = new SoundListener(context);
+        try {
+            listener.start(event -> System.out.println(event.getLabel()));
+            listener.start(state -> {
+                if (state instanceof ListenerState.Failed)
+                    System.out.println(((ListenerState.Failed) state).getError());
+            }, event -> System.out.println(event.getPeak()));
+        } catch (IOException error) { // javac refuses this where nothing says that it is thrown
+            System.out.println(error);
+        }
+        new SoundListener(context, true, new AudioRecordMicrophone()).close();
+        new SoundListener(context, true).close();
+        ModelCard card = listener.getCard();
+        SoundModel model = (window, carried, scores) -> scores[0] = 1;
+        try (SoundEventDetector detector = new SoundEventDetector(card, model, event -> { })) {
+            detector.push(new float[10]);
+        }
+    }
+}
+"""
+
+
+@pytest.mark.slow
+def test_an_app_in_java_compiles(lib: Path, tmp_path: Path) -> None:
+    (tmp_path / "classes.jar").write_bytes(kotlin.classes_jar(ANDROID, CACHE))
+    (tmp_path / "App.java").write_text(JAVA_APP)
+    used = [tmp_path / "classes.jar", lib / kotlin._ANDROID, lib / kotlin._STDLIB]
+    command = ["javac", "-Xlint:all,-processing,-classfile,-options", "-Werror"]
+    done = subprocess.run(
+        [*command, "-cp", kotlin._path(used), "-d", tmp_path, tmp_path / "App.java"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -45,6 +45,11 @@ def test_the_aar_holds_what_gradle_wants(aar: Path) -> None:
     sdk, permission = manifest.findall("uses-sdk"), manifest.findall("uses-permission")
     assert [one.get(f"{android}minSdkVersion") for one in sdk] == ["23"]
     assert [one.get(f"{android}name") for one in permission] == ["android.permission.RECORD_AUDIO"]
+    features = {
+        one.get(f"{android}name"): one.get(f"{android}required")
+        for one in manifest.findall("uses-feature")
+    }
+    assert features == {"android.hardware.microphone": "false"}  # RECORD_AUDIO implies "true"
 
 
 def test_the_model_in_it_is_the_one_that_was_judged(aar: Path, built: Path, tmp_path: Path) -> None:
@@ -129,10 +134,11 @@ def test_maven_finds_it_by_its_one_line(built: Path, aar: Path, tmp_path: Path) 
 
 
 def app_of_the_docs() -> str:
-    """The activity that docs/ship-to-a-phone.md shows."""
+    """The app that docs/ship-to-a-phone.md shows."""
     text = (ROOT / "docs/ship-to-a-phone.md").read_text()
     shown = next(part for part in text.split("```kotlin\n") if part.startswith("class App"))
-    used = ("android.app.Activity", "android.os.Bundle", "dev.pocketear.SoundListener")
+    used = ("android.app.Activity", "android.app.Application", "android.os.Bundle",
+            "dev.pocketear.SoundListener")  # fmt: skip
     return "".join(f"import {name}\n" for name in used) + shown.partition("```")[0]
 
 
@@ -144,7 +150,7 @@ def test_the_app_of_the_docs_compiles_against_the_aar(aar: Path, tmp_path: Path)
     (tmp_path / "App.kt").write_text(app_of_the_docs())
     used = [classes, lib / kotlin._ANDROID, lib / kotlin._STDLIB]
     kotlin._kotlinc(lib, [tmp_path / "App.kt"], tmp_path / "app", used, [])
-    assert (tmp_path / "app/App.class").is_file()
+    assert (tmp_path / "app/MainActivity.class").is_file()
 
 
 @pytest.mark.skipif(not shutil.which("aapt2"), reason="no aapt2 (Debian: aapt)")

@@ -13,7 +13,7 @@ import org.tensorflow.lite.InterpreterApi
  *
  * It takes one chunk and a state, or, as of earlier versions, a whole window.
  */
-internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : Model, AutoCloseable {
+internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : LoadedModel {
     private val interpreter = InterpreterApi.create(tflite, InterpreterApi.Options().setNumThreads(1))
     private val form = try {
         formOf(inputSizes(), outputSizes(), card)
