@@ -266,8 +266,8 @@ def test_the_microphone_arrives_as_it_sounds(
         f"--use-file-for-fake-audio-capture={tmp_path / 'mic.wav'}",
     )
     keep = (
-        "(() => { window.taken = []; const hear = demo.session.hear;"
-        "demo.session.hear = function (s) { taken.push(...s); return hear.call(this, s); }; })()"
+        "(() => { window.taken = []; const push = demo.session.push;"
+        "demo.session.push = function (s) { taken.push(...s); return push.call(this, s); }; })()"
     )
     with open_tab(f"http://{address}/", *flags) as tab:
         tab.wait_for("!document.getElementById('microphone').disabled")
