@@ -45,8 +45,9 @@ class App {
         } catch (IOException error) { // javac refuses this where nothing says that it is thrown
             System.out.println(error);
         }
-        new SoundListener(context, true, new AudioRecordMicrophone()).close();
-        new SoundListener(context, true).close();
+        ModelSource source = ModelSource.asset("dogs");
+        new SoundListener(context, source, true, new AudioRecordMicrophone()).close();
+        new SoundListener(context, ModelSource.file(new java.io.File("dogs.tflite"))).close();
         ModelCard card = listener.getCard();
         SoundModel model = (window, carried, scores) -> scores[0] = 1;
         try (SoundEventDetector detector = new SoundEventDetector(card, model, event -> { })) {
@@ -113,15 +114,18 @@ def test_what_is_absent_is_said(
 
 
 def test_versions_are_the_same_wherever_they_stand() -> None:
-    from pocketear.stages.package_android import DEPENDENCIES, MIN_SDK
+    from pocketear.stages.package_android import DEPENDENCIES, MIN_SDK, RUNTIME
 
     gradle = (ANDROID / "build.gradle.kts").read_text()
     sums = (ANDROID / "toolchain/SHA256SUMS").read_text()
     pom = (ANDROID / "toolchain/pom.xml").read_text()
     assert f"minSdk = {MIN_SDK}" in gradle
-    for group, artifact, version, _ in DEPENDENCIES:
-        if artifact != "kotlin-stdlib":  # Gradle's plugin adds its own
-            assert f'"{group}:{artifact}:{version}"' in gradle
+    for need in DEPENDENCIES:
+        if need.at.name != "kotlin-stdlib":  # Gradle's plugin adds its own
+            assert f'"{need.at}"' in gradle
+    properties = (ANDROID / "gradle.properties").read_text().splitlines()
+    assert {f"group={RUNTIME.group}", f"version={RUNTIME.version}"} <= set(properties)
+    assert f'rootProject.name = "{RUNTIME.name}"' in (ANDROID / "settings.gradle.kts").read_text()
     for name in (kotlin._API, kotlin._ANDROID, kotlin._STDLIB, kotlin._JSON, *kotlin._JUNIT):
         assert f"  {name}\n" in sums
     compiler = kotlin._STDLIB.removeprefix("kotlin-stdlib-").removesuffix(".jar")

@@ -17,7 +17,7 @@ import java.io.IOException
  *     if (!listener.mayListen) listener.askFor(activity, requestCode = 1) // once, in onCreate
  *     else listener.start { event -> Log.i("sound", "${event.label} at ${event.startSeconds} s") }
  *
- * Everything about the model is read from the .tflite in the package. Call from the main thread;
+ * Everything about the model is read from its .tflite. Call from the main thread;
  * events and states come on it. While no activity of the app is visible Android gives it no sound, so
  * listening pauses and goes on later; an app with a foreground service of type microphone sets
  * `inBackground`.
@@ -33,15 +33,16 @@ public class SoundListener internal constructor(
     private var onEvent = SoundEventCallback {}
     private var onState = ListenerStateCallback {}
 
-    /** [microphone]: where samples come from. */
+    /** [model] and [microphone]: where the model and the samples come from. */
     @JvmOverloads
     public constructor(
         context: Context,
+        model: ModelSource = ModelSource.asset(),
         inBackground: Boolean = false,
         microphone: Microphone = AudioRecordMicrophone(),
-    ) : this(context, inBackground, microphone, Phone(context.applicationContext))
+    ) : this(context, inBackground, microphone, Phone(context.applicationContext, model))
 
-    /** What the model in the package is. */
+    /** What the model is. */
     public val card: ModelCard by lazy(device::card)
 
     /** What it does now. */
@@ -158,14 +159,14 @@ internal interface Device {
 }
 
 /** The device that it runs on. */
-private class Phone(private val context: Context) : Device {
+private class Phone(private val context: Context, private val model: ModelSource) : Device {
     private val main by lazy { Handler(Looper.getMainLooper()) }
 
     override val patience: Patience = Patience()
 
-    override fun card(): ModelCard = ModelCard.read(LiteRtModel.map(context))
+    override fun card(): ModelCard = ModelCard.read(model.read(context))
 
-    override fun load(card: ModelCard): LoadedModel = LiteRtModel(LiteRtModel.map(context), card)
+    override fun load(card: ModelCard): LoadedModel = LiteRtModel(model.read(context), card)
 
     override fun nanos(): Long = SystemClock.elapsedRealtimeNanos()
 

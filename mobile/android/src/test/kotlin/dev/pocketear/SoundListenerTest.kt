@@ -259,8 +259,9 @@ class SoundListenerTest {
         device.onMain { app.started(old) }
         untilSounding()
         val rotated = Collections.synchronizedList(mutableListOf<SoundEvent>())
+        device.onMain { app.stopped(old) }
+        Thread.sleep(100)
         device.onMain {
-            app.stopped(old)
             app.started(new)
             listener.start(onEvent = rotated::add) // its callbacks replace those of the old one
         }
@@ -328,6 +329,24 @@ class SoundListenerTest {
         }
         until("stopped") { listener.state == ListenerState.Stopped && events.size == 2 }
         assertEquals(listOf(false, true), events.map { it.ended })
+    }
+
+    @Test
+    fun twoModelsListenAtATimeAndAreApart() {
+        FakeDevice { FakeModel { 0.8f } }.use { other ->
+            val one = listener(FakeMicrophone(realTime()))
+            val two = SoundListener(app, false, FakeMicrophone(realTime()), other)
+            val theirs = Collections.synchronizedList(mutableListOf<SoundEvent>())
+            one.begin()
+            other.onMain { two.start(onEvent = theirs::add) }
+            untilSounding()
+            until("an event of the other") { theirs.isNotEmpty() }
+            one.end()
+            assertEquals(listOf(false), theirs.map { it.ended })
+            other.onMain { two.close() }
+            assertEquals(listOf(0.8f, 0.8f), theirs.map { it.peak })
+            assertEquals(listOf(0.9f, 0.9f), events.map { it.peak })
+        }
     }
 
     @Test
