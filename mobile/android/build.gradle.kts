@@ -35,6 +35,7 @@ kotlin {
 }
 
 dependencies {
+    api("org.jetbrains.kotlinx:kotlinx-coroutines-core-jvm:1.8.0")
     implementation("com.google.ai.edge.litert:litert:1.4.1")
     implementation("com.google.ai.edge.litert:litert-api:1.4.1")
     testImplementation("junit:junit:4.13.2")

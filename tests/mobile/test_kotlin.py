@@ -37,7 +37,9 @@ class App {
     void listen(Context context) {
         SoundListener listener = new SoundListener(context);
         try {
+            listener.start();
             listener.start(event -> System.out.println(event.getLabel()));
+            if (listener.getState().getValue() == ListenerState.Silenced.INSTANCE) listener.close();
             listener.start(state -> {
                 if (state instanceof ListenerState.Failed)
                     System.out.println(((ListenerState.Failed) state).getError());
@@ -62,7 +64,8 @@ class App {
 def test_an_app_in_java_compiles(lib: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.jar").write_bytes(kotlin.classes_jar(ANDROID, CACHE))
     (tmp_path / "App.java").write_text(JAVA_APP)
-    used = [tmp_path / "classes.jar", lib / kotlin._ANDROID, lib / kotlin._STDLIB]
+    beside = (kotlin._ANDROID, kotlin._STDLIB, kotlin._COROUTINES)
+    used = [tmp_path / "classes.jar", *(lib / name for name in beside)]
     command = ["javac", "-Xlint:all,-processing,-classfile,-options", "-Werror"]
     done = subprocess.run(
         [*command, "-cp", kotlin._path(used), "-d", tmp_path, tmp_path / "App.java"],
@@ -126,7 +129,14 @@ def test_versions_are_the_same_wherever_they_stand() -> None:
     properties = (ANDROID / "gradle.properties").read_text().splitlines()
     assert {f"group={RUNTIME.group}", f"version={RUNTIME.version}"} <= set(properties)
     assert f'rootProject.name = "{RUNTIME.name}"' in (ANDROID / "settings.gradle.kts").read_text()
-    for name in (kotlin._API, kotlin._ANDROID, kotlin._STDLIB, kotlin._JSON, *kotlin._JUNIT):
+    for name in (
+        kotlin._API,
+        kotlin._ANDROID,
+        kotlin._STDLIB,
+        kotlin._COROUTINES,
+        kotlin._JSON,
+        *kotlin._JUNIT,
+    ):
         assert f"  {name}\n" in sums
     compiler = kotlin._STDLIB.removeprefix("kotlin-stdlib-").removesuffix(".jar")
     assert f"<version>{compiler}</version>" in pom

@@ -154,6 +154,7 @@ DEPENDENCY = """<dependency>
   <exclusions>
     <exclusion><groupId>com.google.ai.edge.litert</groupId><artifactId>*</artifactId></exclusion>
     <exclusion><groupId>org.jetbrains.kotlin</groupId><artifactId>*</artifactId></exclusion>
+    <exclusion><groupId>org.jetbrains.kotlinx</groupId><artifactId>*</artifactId></exclusion>
   </exclusions>
 </dependency>"""
 
@@ -208,22 +209,25 @@ def assets_of(aar: Path) -> list[str]:
         return [name for name in archive.namelist() if name.startswith("assets/")]
 
 
-def app_of_the_docs() -> str:
-    """The app that docs/ship-to-a-phone.md shows."""
+def kotlin_of_the_docs() -> str:
+    """The classes and functions that docs/ship-to-a-phone.md shows."""
     text = (ROOT / "docs/ship-to-a-phone.md").read_text()
-    shown = next(part for part in text.split("```kotlin\n") if part.startswith("class App"))
-    used = ("android.app.Activity", "android.app.Application", "android.os.Bundle",
-            "dev.pocketear.SoundListener")  # fmt: skip
-    return "".join(f"import {name}\n" for name in used) + shown.partition("```")[0]
+    shown = [part.partition("```")[0] for part in text.split("```kotlin\n")[1:]]
+    whole = [part for part in shown if part.startswith(("class ", "suspend fun ", "fun "))]
+    assert len(whole) == 3
+    used = ("android.app.*", "android.content.Context", "android.os.Bundle", "android.util.Log",
+            "dev.pocketear.*")  # fmt: skip
+    return "\n".join([*(f"import {name}" for name in used), *whole])
 
 
 @pytest.mark.slow
-def test_the_app_of_the_docs_compiles_against_the_aar(runtime: Path, tmp_path: Path) -> None:
+def test_the_kotlin_of_the_docs_compiles_against_the_aar(runtime: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(runtime) as archive:
         classes = Path(archive.extract("classes.jar", tmp_path))
     lib = kotlin.fetch_toolchain(ROOT / "mobile/android/toolchain", ROOT / kotlin.CACHE)
-    (tmp_path / "App.kt").write_text(app_of_the_docs())
-    used = [classes, lib / kotlin._ANDROID, lib / kotlin._STDLIB]
+    (tmp_path / "App.kt").write_text(kotlin_of_the_docs())
+    beside = (kotlin._ANDROID, kotlin._STDLIB, kotlin._COROUTINES)
+    used = [classes, *(lib / name for name in beside)]
     kotlin._kotlinc(lib, [tmp_path / "App.kt"], tmp_path / "app", used, [])
     assert (tmp_path / "app/MainActivity.class").is_file()
 

@@ -29,6 +29,7 @@ MIN_SDK = 23
 RUNTIME = Coordinates("dev.pocketear", "pocketear-runtime", "0.2.0")
 DEPENDENCIES = (  # of the runtime, as in mobile/android/build.gradle.kts
     Need(Coordinates("org.jetbrains.kotlin", "kotlin-stdlib", "2.0.21"), "compile"),
+    Need(Coordinates("org.jetbrains.kotlinx", "kotlinx-coroutines-core-jvm", "1.8.0"), "compile"),
     Need(Coordinates("com.google.ai.edge.litert", "litert", "1.4.1"), "runtime", "aar"),
     Need(Coordinates("com.google.ai.edge.litert", "litert-api", "1.4.1"), "runtime", "aar"),
 )

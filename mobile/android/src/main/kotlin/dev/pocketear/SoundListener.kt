@@ -9,6 +9,13 @@ import android.os.Handler
 import android.os.Looper
 import android.os.SystemClock
 import java.io.IOException
+import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.SharedFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asSharedFlow
+import kotlinx.coroutines.flow.asStateFlow
 
 /**
  * Listens to the microphone and reports the sounds that it detects.
@@ -45,9 +52,19 @@ public class SoundListener internal constructor(
     /** What the model is. */
     public val card: ModelCard by lazy(device::card)
 
+    private val currentState = MutableStateFlow<ListenerState>(ListenerState.Stopped)
+    private val currentEvents = MutableSharedFlow<SoundEvent>(
+        extraBufferCapacity = BUFFERED, onBufferOverflow = BufferOverflow.DROP_OLDEST,
+    )
+
     /** What it does now. */
-    public var state: ListenerState = ListenerState.Stopped
-        private set
+    public val state: StateFlow<ListenerState> = currentState.asStateFlow()
+
+    /**
+     * The events, for whoever collects them, however often it was started. A collector that is more than
+     * 64 events late misses the oldest.
+     */
+    public val events: SharedFlow<SoundEvent> = currentEvents.asSharedFlow()
 
     /** Windows without scores since the last start: a model that does not work on this device. */
     public var ignored: Int = 0
@@ -90,6 +107,10 @@ public class SoundListener internal constructor(
         }
     }
 
+    /** Begins to listen, as the other does, for who collects [events] and [state]. */
+    @Throws(IOException::class)
+    public fun start(): Unit = start(onEvent = {})
+
     /**
      * Stops at once, without waiting for the microphone or the model. What sounds is reported as ended
      * before it returns, and nothing after.
@@ -106,7 +127,7 @@ public class SoundListener internal constructor(
     }
 
     private fun change(new: ListenerState) {
-        state = new
+        currentState.value = new
         onState.onState(new)
     }
 
@@ -127,10 +148,13 @@ public class SoundListener internal constructor(
             (context as? Application)?.unregisterActivityLifecycleCallbacks(visibility)
             visibility.close()
             session.close()
-            delivery.close()
+            delivery.drain()
         }
 
-        override fun event(event: SoundEvent) = delivery.add { onEvent.onEvent(event) }
+        override fun event(event: SoundEvent) = delivery.add {
+            currentEvents.tryEmit(event)
+            onEvent.onEvent(event)
+        }
 
         override fun state(state: ListenerState) = delivery.add { change(state) }
 
@@ -140,6 +164,10 @@ public class SoundListener internal constructor(
             end()
             change(ListenerState.Failed(error))
         }
+    }
+
+    private companion object {
+        const val BUFFERED = 64
     }
 }
 

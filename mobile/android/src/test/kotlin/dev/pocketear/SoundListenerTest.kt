@@ -3,6 +3,11 @@ package dev.pocketear
 import java.util.Collections
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -23,7 +28,7 @@ class SoundListenerTest {
     private fun listener(microphone: Microphone, inBackground: Boolean = false) =
         SoundListener(app, inBackground, microphone, device)
 
-    private fun SoundListener.begin() = device.onMain { start(states::add, events::add) }
+    private fun SoundListener.begin() = device.onMain { start(states::add, this@SoundListenerTest.events::add) }
 
     private fun SoundListener.end() = device.onMain { close() }
 
@@ -72,7 +77,7 @@ class SoundListenerTest {
         }
         assertEquals(listOf(false, true), seen.map { it.ended })
         assertTrue("$seen", seen[1].endSeconds > seen[0].endSeconds + 0.1) // to its end, not its report
-        assertEquals(ListenerState.Stopped, listener.state)
+        assertEquals(ListenerState.Stopped, listener.state.value)
         Thread.sleep(100)
         assertEquals(seen, events.toList())
         assertEquals(listOf(ListenerState.Starting, ListenerState.Listening, ListenerState.Stopped), states.toList())
@@ -145,7 +150,7 @@ class SoundListenerTest {
         val microphone = FakeMicrophone(realTime())
         val listener = listener(microphone)
         listener.begin()
-        until("a failure") { listener.state is ListenerState.Failed }
+        until("a failure") { listener.state.value is ListenerState.Failed }
         assertEquals(listOf(false, true), events.map { it.ended })
         assertEquals("LiteRT", (states.last() as ListenerState.Failed).error.message)
         until("the microphone is free") { microphone.inUse.get() == 0 }
@@ -199,7 +204,7 @@ class SoundListenerTest {
     fun aMicrophoneThatCannotBeOpenedAtFirstIsAFailure() {
         val listener = listener(FakeMicrophone(null))
         listener.begin()
-        until("a failure") { listener.state is ListenerState.Failed }
+        until("a failure") { listener.state.value is ListenerState.Failed }
         assertTrue(device.loaded.single().closed.await(5, TimeUnit.SECONDS))
     }
 
@@ -207,7 +212,7 @@ class SoundListenerTest {
     fun aRevokedPermissionIsAFailure() {
         val listener = listener({ _, _ -> throw SecurityException("revoked") })
         listener.begin()
-        until("a failure") { listener.state is ListenerState.Failed }
+        until("a failure") { listener.state.value is ListenerState.Failed }
     }
 
     @Test
@@ -283,7 +288,7 @@ class SoundListenerTest {
         device.onMain { app.started(activity) }
         untilSounding()
         device.onMain { app.stopped(activity) }
-        until("hidden") { listener.state == reason(PauseReason.HIDDEN) }
+        until("hidden") { listener.state.value == reason(PauseReason.HIDDEN) }
         until("an end") { events.any { it.ended } }
         assertEquals(0, microphone.inUse.get())
         Thread.sleep(100)
@@ -327,8 +332,23 @@ class SoundListenerTest {
                 listener.close()
             }
         }
-        until("stopped") { listener.state == ListenerState.Stopped && events.size == 2 }
+        until("stopped") { listener.state.value == ListenerState.Stopped && events.size == 2 }
         assertEquals(listOf(false, true), events.map { it.ended })
+    }
+
+    /** As a screen does that is rebuilt while the listener lives on. */
+    @Test
+    fun flowsHaveTheEventsAndTheStateForWhoeverCollects() = runBlocking {
+        val listener = listener(FakeMicrophone(realTime()))
+        val collected = Collections.synchronizedList(mutableListOf<SoundEvent>())
+        val job = launch(Dispatchers.Default) { listener.events.collect { collected += it } }
+        device.onMain { listener.start() }
+        withTimeout(5_000) { listener.state.first { it == ListenerState.Listening } }
+        until("an event") { collected.isNotEmpty() }
+        listener.end()
+        until("its end") { collected.size == 2 }
+        job.cancel()
+        assertEquals(ListenerState.Stopped, listener.state.value)
     }
 
     @Test
