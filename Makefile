@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -106,6 +106,9 @@ pull-request-report: setup  ## reports/pull_request.md, against the main branch'
 keep-reports:  ## main: the reports at hand are what pull requests are compared with
 	rm -rf $(MAIN_REPORTS)
 	cp -R reports $(MAIN_REPORTS)
+
+swift-test:  ## the Swift tests, by the Swift that is here or by Debian's in a folder of its own (2.7 GB, once)
+	@sh tools/swift_test.sh
 
 apple: setup  ## macOS: the packages that were built, on Apple's runtime, and the Swift tests
 	$(RUN) python benchmarks/parity_apple.py

@@ -23,7 +23,7 @@ from pocketear.base.errors import ClipError
 from pocketear.contracts.names import of_windows
 from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.data.store import Store, open_store
-from pocketear.listening.listener import Event, listen
+from pocketear.listening.listener import SoundEvent, listen
 from pocketear.params import load_params
 from pocketear.runtimes.card import ModelCard
 from pocketear.runtimes.litert import litert_runner, open_model
@@ -117,7 +117,7 @@ def odd_cases(files: tuple[Path, Path], card: ModelCard, store: Store) -> dict[s
     }
 
 
-def drift(events: list[Event], others: list[Event]) -> float:
+def drift(events: list[SoundEvent], others: list[SoundEvent]) -> float:
     """The largest difference of a start or an end."""
     pairs = zip(events, others, strict=True)
     times = ((a.start_s - b.start_s, a.end_s - b.end_s) for a, b in pairs)

@@ -1,6 +1,5 @@
-// For a team that builds the module its own way: put the .tflite that `make run` made into
-// src/main/assets/pocketear/, and `gradle assembleRelease test`. The package in build/android needs
-// none of this.
+// For a team that builds the runtime its own way: `gradle assembleRelease test`. The packages in
+// build/android need none of this.
 plugins {
     id("com.android.library") version "8.7.3"
     id("org.jetbrains.kotlin.android") version "2.1.21"
@@ -36,6 +35,7 @@ kotlin {
 }
 
 dependencies {
+    api("org.jetbrains.kotlinx:kotlinx-coroutines-core-jvm:1.8.0")
     implementation("com.google.ai.edge.litert:litert:1.4.1")
     implementation("com.google.ai.edge.litert:litert-api:1.4.1")
     testImplementation("junit:junit:4.13.2")

@@ -13,4 +13,4 @@ dependencyResolutionManagement {
     }
 }
 
-rootProject.name = "sound-listener"
+rootProject.name = "pocketear-runtime"

@@ -2,13 +2,13 @@
 import PackageDescription
 
 let package = Package(
-    name: "SoundListener",
+    name: "PocketEar",
     platforms: [.iOS(.v16), .macOS(.v13)],
-    products: [.library(name: "SoundListener", targets: ["SoundListener"])],
+    products: [.library(name: "PocketEar", targets: ["PocketEar"])],
     targets: [
         // Copied, not processed: `swift build` does not compile an .mlpackage, so ModelRunner does.
-        .target(name: "SoundListener", resources: [.copy("Model")]),
+        .target(name: "PocketEar", resources: [.copy("Model")]),
         // The tests read Vectors from where they lie; it is no resource.
-        .testTarget(name: "SoundListenerTests", dependencies: ["SoundListener"], exclude: ["Vectors"]),
+        .testTarget(name: "PocketEarTests", dependencies: ["PocketEar"], exclude: ["Vectors"]),
     ]
 )

@@ -3,7 +3,7 @@
     python tests/helpers/make_vectors.py            says whether the files are up to date
     python tests/helpers/make_vectors.py --update   writes them; review the difference
 
-listener.json: settings, steps and events. A step is the scores of the next window (null: not a
+decoder.json: settings, steps and events. A step is the scores of the next window (null: not a
 number) or a gap (the next window starts at that sample). An event comes `after` a step; the
 number of steps itself means: when the stream was finished. Numbers are decimal; the scores and
 peaks are float32, times are float64, and all must be equal to the last bit.
@@ -18,8 +18,9 @@ test that reads it holds every log-mel to `limit` in that measure, and every MFC
 largest of its frame. Waveforms are rounded, to keep the file small. The last digits of librosa's
 FFT depend on the machine: tests/frontend/test_numpy_fft.py asks whether this file is up to date.
 
-hearing.json: streams of samples (null: not a number) with losses, and their windows: where each
-starts, whether it is run, and whether its state is `carried`: the window a hop before it, in the
+detector.json: streams of samples (null: not a number) with losses, and their windows: where each
+starts, whether it is run (it is not if it is quiet, or if a sample of it is not finite, and then it
+is one of those `ignored`), and whether its state is `carried`: the window a hop before it, in the
 same unbroken stream, was run, so only the newest hop of samples is new to the model. The last
 window of a stream shorter than a window is zero-padded, and is never carried.
 
@@ -39,7 +40,7 @@ import numpy as np
 from pocketear.base.errors import RunnerError
 from pocketear.evaluation.numeric_error import probes
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
-from pocketear.listening.listener import Listener, WindowBuffer, is_quiet
+from pocketear.listening.listener import EventDecoder, WindowBuffer, is_quiet
 from pocketear.params import FrontEndParams
 from pocketear.runtimes.card import card_from, card_json, settings_from, write_card
 from tiny_model import tiny_card, tiny_tflite
@@ -150,24 +151,24 @@ def case(name: str, steps: list[Any], **changes: Any) -> dict[str, Any]:
     """One case with the events that the reference yields."""
     rate = changes.pop("sample_rate", 16_000)
     settings = {**PLAIN, **changes}
-    listener = Listener(settings_from(settings), LABELS, rate, 24_000)
+    decoder = EventDecoder(settings_from(settings), LABELS, rate, 24_000)
     events = []
     for index, step in enumerate([*steps, None]):
-        for event in _events_of(listener, step):
+        for event in _events_of(decoder, step):
             events.append({"after": index, **vars(event)})
     return {
         "name": name, "labels": LABELS, "sample_rate": rate, "window_length": 24_000,
-        "listener": settings, "steps": steps, "events": events, "ignored": listener.ignored,
+        "listener": settings, "steps": steps, "events": events, "ignored": decoder.ignored,
     }  # fmt: skip
 
 
-def _events_of(listener: Listener, step: Any) -> list[Any]:
+def _events_of(decoder: EventDecoder, step: Any) -> list[Any]:
     if step is None:
-        return listener.finish()
+        return decoder.finish()
     if "gap" in step:
-        return listener.gap(step["gap"])
+        return decoder.gap(step["gap"])
     scores = [np.nan if score is None else score for score in step["scores"]]
-    return listener.push(np.array(scores, np.float32))
+    return decoder.push(np.array(scores, np.float32))
 
 
 def card_cases() -> list[dict[str, Any]]:
@@ -276,7 +277,7 @@ def window_case(name: str, length: int, hop: int, blocks: list[int]) -> dict[str
     buffer, position, windows = WindowBuffer(length, hop), 0, []
     for block in blocks:
         if block < 0:
-            buffer.lose(-block)
+            buffer.skip(-block)
         else:
             samples = np.arange(position, position + block, dtype=np.float32)
             for window in buffer.push(samples + 1):  # so that no sample of the ramp is 0
@@ -294,42 +295,52 @@ def _seen(start: int, window: np.ndarray) -> dict[str, Any]:
     return {"start": start, "first": float(window[0]), "last": float(window[-1]), "zeros": zeros}
 
 
-def hearing_cases() -> list[dict[str, Any]]:
+def detector_cases() -> list[dict[str, Any]]:
     """One case a rule, and streams drawn at random. Windows of 12, hops of 4."""
     loud, quiet, lost = [0.5, -0.25], [PEAK, -0.005], {"lost": 5}
     long, hop = pushed(loud * 14), pushed(quiet * 2)
     return [
-        hearing_case("loud", [long]),
-        hearing_case("quiet", [pushed(quiet * 40)]),
-        hearing_case("loud, quiet, loud", [long, pushed(quiet * 16), long]),
-        hearing_case("equal to the peak", [pushed([PEAK, -PEAK] * 14)]),
-        hearing_case("the next float above", [hop, hop, pushed([PEAK, 0, ABOVE, 0]), *[hop] * 5]),
-        hearing_case("the next float below minus", [*[hop] * 3, pushed([0, -ABOVE]), *[hop] * 5]),
-        hearing_case("not a number", [*[hop] * 3, pushed([None]), *[hop] * 5]),
-        hearing_case("a loud sample first in a hop", [*[hop] * 4, pushed([0.5]), *[hop] * 5]),
-        hearing_case("a loud sample last in a hop", [pushed([0] * 15 + [0.5]), *[hop] * 5]),
-        hearing_case("digital silence", [pushed([0] * 20 + [TINY] + [0] * 20)], quiet_peak=0.0),
-        hearing_case("a loss", [long, lost, long]),
-        hearing_case("a loss of nothing", [long, {"lost": 0}, long]),
-        hearing_case("two losses", [long, lost, pushed(loud), lost, long]),
-        hearing_case("a loss in quiet", [hop, hop, lost, *[hop] * 3, pushed(loud), *[hop] * 5]),
-        hearing_case("a loss after loud", [pushed(loud * 6), lost, *[hop] * 6]),
-        hearing_case("a loss at once", [lost, long]),
-        hearing_case("shorter than a window", [pushed(loud)]),
-        hearing_case("shorter than a window and quiet", [hop]),
-        hearing_case("a loss, then too little", [long, lost, pushed(loud)]),
-        hearing_case("nothing", []),
-        hearing_case("one sample at a time", [pushed([x]) for x in loud * 7 + quiet * 8 + loud]),
-        hearing_case("hop as long as the window", [long, *[hop] * 6, lost, long], length=4),
-        hearing_case("a loss of nothing between such", [long, {"lost": 0}, long], length=4),
-        hearing_case("hop of one", [pushed(quiet * 2 + loud + quiet * 4)], length=3, hop=1),
-        hearing_case("not a whole number of hops", [hop, pushed(loud), *[hop] * 6], length=10),
-        *(hearing_case(f"random {seed}", random_stream(seed)) for seed in range(8)),
+        detector_case("loud", [long]),
+        detector_case("quiet", [pushed(quiet * 40)]),
+        detector_case("loud, quiet, loud", [long, pushed(quiet * 16), long]),
+        detector_case("equal to the peak", [pushed([PEAK, -PEAK] * 14)]),
+        detector_case("the next float above", [hop, hop, pushed([PEAK, 0, ABOVE, 0]), *[hop] * 5]),
+        detector_case("the next float below minus", [*[hop] * 3, pushed([0, -ABOVE]), *[hop] * 5]),
+        detector_case("not a number", [*[hop] * 3, pushed([None]), *[hop] * 5]),
+        detector_case("not a number in loud", [long, pushed([0.5, None]), long]),
+        detector_case("not a number first in a hop", [long, pushed([None]), long]),
+        detector_case("not a number last in a hop", [long, pushed([0.5] * 3 + [None]), long]),
+        detector_case("not a number twice", [long, pushed([None, *loud * 4, None]), long]),
+        detector_case("not a number before a loss", [long, pushed([None]), lost, long]),
+        detector_case("only not a number", [pushed([None] * 30)]),
+        detector_case("not a number, shorter than a window", [pushed([0.5, None])]),
+        detector_case(
+            "not a number, not a whole number of hops", [long, pushed([None, 0.5]), long], length=10
+        ),
+        detector_case("a loud sample first in a hop", [*[hop] * 4, pushed([0.5]), *[hop] * 5]),
+        detector_case("a loud sample last in a hop", [pushed([0] * 15 + [0.5]), *[hop] * 5]),
+        detector_case("digital silence", [pushed([0] * 20 + [TINY] + [0] * 20)], quiet_peak=0.0),
+        detector_case("a loss", [long, lost, long]),
+        detector_case("a loss of nothing", [long, {"lost": 0}, long]),
+        detector_case("two losses", [long, lost, pushed(loud), lost, long]),
+        detector_case("a loss in quiet", [hop, hop, lost, *[hop] * 3, pushed(loud), *[hop] * 5]),
+        detector_case("a loss after loud", [pushed(loud * 6), lost, *[hop] * 6]),
+        detector_case("a loss at once", [lost, long]),
+        detector_case("shorter than a window", [pushed(loud)]),
+        detector_case("shorter than a window and quiet", [hop]),
+        detector_case("a loss, then too little", [long, lost, pushed(loud)]),
+        detector_case("nothing", []),
+        detector_case("one sample at a time", [pushed([x]) for x in loud * 7 + quiet * 8 + loud]),
+        detector_case("hop as long as the window", [long, *[hop] * 6, lost, long], length=4),
+        detector_case("a loss of nothing between such", [long, {"lost": 0}, long], length=4),
+        detector_case("hop of one", [pushed(quiet * 2 + loud + quiet * 4)], length=3, hop=1),
+        detector_case("not a whole number of hops", [hop, pushed(loud), *[hop] * 6], length=10),
+        *(detector_case(f"random {seed}", random_stream(seed)) for seed in range(8)),
     ]
 
 
 def pushed(samples: Sequence[float | None]) -> dict[str, Any]:
-    """A step of hearing.json."""
+    """A step of detector.json."""
     return {"samples": samples}
 
 
@@ -346,21 +357,24 @@ def random_stream(seed: int) -> list[dict[str, Any]]:
     return steps
 
 
-def hearing_case(
+def detector_case(
     name: str, steps: list[dict[str, Any]], length: int = 12, hop: int = 4, quiet_peak: float = PEAK
 ) -> dict[str, Any]:
     """One case with the windows that the reference yields."""
     windows: list[dict[str, Any]] = []
-    buffer, unbroken = WindowBuffer(length, hop), False
+    buffer, unbroken, ignored = WindowBuffer(length, hop), False, 0
 
     def take(window: np.ndarray) -> None:
-        run = not is_quiet(window, quiet_peak)
+        nonlocal ignored
+        finite = bool(np.isfinite(window).all())
+        ignored += not finite
+        run = finite and not is_quiet(window, quiet_peak)
         carried = run and unbroken and windows[-1]["run"]
         windows.append({"start": buffer.start, "run": run, "carried": carried})
 
     for step in steps:
         if "lost" in step:
-            buffer.lose(step["lost"])
+            buffer.skip(step["lost"])
             unbroken = False
         else:
             samples = [np.nan if sample is None else sample for sample in step["samples"]]
@@ -371,16 +385,16 @@ def hearing_case(
     if rest is not None:
         take(rest)
     return {"name": name, "window_length": length, "hop_length": hop, "quiet_peak": quiet_peak,
-            "steps": steps, "windows": windows}  # fmt: skip
+            "steps": steps, "windows": windows, "ignored": ignored}  # fmt: skip
 
 
 def vectors() -> dict[str, bytes]:
     """File name -> content, of those that are the same on every machine."""
     card = tiny_card(window_length=8, hop_length=4)
     return {
-        "listener.json": _bytes([*hand_made(), *random_cases()]),
+        "decoder.json": _bytes([*hand_made(), *random_cases()]),
         "windows.json": _bytes(window_cases()),
-        "hearing.json": _bytes(hearing_cases()),
+        "detector.json": _bytes(detector_cases()),
         "cards.json": _bytes(card_cases()),
         "card.tflite": write_card(tiny_tflite(window=8), card),
     }

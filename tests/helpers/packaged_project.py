@@ -28,10 +28,12 @@ ACCEPTED = Verdict(accepted=True, reasons=(), absent=(), gates=(GATE, TIMED))
 STAGES = {"android": package_android, "ios": package_ios}
 
 
-def write_project(folder: Path, verdict: Verdict = ACCEPTED, module: str = "SoundListener") -> None:
+def write_project(folder: Path, verdict: Verdict = ACCEPTED, module: str = "CryLaugh") -> None:
     """Verdict, parameters, sources, and both models with a card in them."""
     text = (ROOT / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(text.replace("SoundListener", module))
+    (folder / "params.yaml").write_text(
+        text.replace("ios_module: CryLaugh", f"ios_module: {module}")
+    )
     write(verdict, folder / "reports/verdict.json")
     (folder / "mobile").symlink_to(ROOT / "mobile")
     (ROOT / kotlin.CACHE).mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from places import VECTORS
 from pocketear.base.errors import RunnerError
 from pocketear.data.decoding.audio import load_waveform
 from pocketear.data.windows import cut_windows
-from pocketear.listening.listener import Event, Listener, WindowBuffer, listen
+from pocketear.listening.listener import EventDecoder, SoundEvent, WindowBuffer, listen
 from pocketear.runtimes.card import settings_from, write_card
 from pocketear.runtimes.litert import litert_runner
 from tiny_model import LABELS, SAMPLE_RATE, WINDOW, tiny_card, tiny_tflite
@@ -62,7 +62,7 @@ def running_means(scores: list[float], smoothing: int) -> list[np.float32]:
     return means
 
 
-def by_the_book(case: dict) -> list[Event]:
+def by_the_book(case: dict) -> list[SoundEvent]:
     """The module's docstring, done naively over the whole stream: what the vectors must say."""
     p, rate = case["listener"], case["sample_rate"]
     events = []
@@ -82,16 +82,16 @@ def by_the_book(case: dict) -> list[Event]:
                 begin, end = starts[t], starts[stop - 1] + p["hop_length"]
                 if end - begin >= int(p["min_seconds"] * rate + 0.5):
                     peak = float(max(means[t:stop]))
-                    events.append(Event(label, begin / rate, end / rate, peak, True))
+                    events.append(SoundEvent(label, begin / rate, end / rate, peak, True))
                     ready = end + int(p["refractory_seconds"] * rate + 0.5)
                 t = stop
     return events
 
 
-@pytest.mark.parametrize("case", cases("listener.json"), ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", cases("decoder.json"), ids=lambda case: case["name"])
 def test_vectors_agree_with_the_rules_done_naively(case: dict) -> None:
     reported = [{key: event[key] for key in event if key != "after"} for event in case["events"]]
-    ended = [Event(**event) for event in reported if event["ended"]]
+    ended = [SoundEvent(**event) for event in reported if event["ended"]]
     order = lambda event: (event.start_s, event.label)  # noqa: E731
     assert sorted(ended, key=order) == sorted(by_the_book(case), key=order)
     begun = [(event["label"], event["start_s"]) for event in reported if not event["ended"]]
@@ -201,18 +201,36 @@ def test_no_sound_at_all_has_no_event() -> None:
 
 
 def test_a_model_with_other_labels_is_refused() -> None:
-    listener = Listener.of(tiny_card())
+    decoder = EventDecoder.of(tiny_card())
     with pytest.raises(RunnerError, match="2 scores for 3 labels"):
-        listener.push(np.zeros(2, np.float32))
+        decoder.push(np.zeros(2, np.float32))
     with pytest.raises(RunnerError, match=r"differ in \['dog', 'laughing'\]"):
-        Listener(tiny_card().listener, ["background", "crying_baby", "dog"], 16_000, WINDOW)
+        EventDecoder(tiny_card().listener, ["background", "crying_baby", "dog"], 16_000, WINDOW)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_window_with_a_sample_that_is_not_finite_is_not_run_but_ignored(wrong: float) -> None:
+    seen: list[np.ndarray] = []
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        seen.append(windows)
+        scores: np.ndarray = always(0.9)(windows)
+        return scores
+
+    sound = np.ones(6 * WINDOW, np.float32)
+    sound[3 * WINDOW] = wrong
+    decoder = EventDecoder.of(tiny_card())
+    events = list(listen(run, tiny_card(), [sound], decoder))
+    assert np.isfinite(np.concatenate(seen)).all()
+    assert decoder.ignored == WINDOW // HOP  # each window that holds the sample
+    assert [event.ended for event in events] == [False, True, False, True]
 
 
 def test_a_model_that_breaks_is_seen() -> None:
-    listener = Listener.of(tiny_card())
+    decoder = EventDecoder.of(tiny_card())
     for _ in range(5):
-        listener.push(np.full(3, np.nan, np.float32))
-    assert listener.ignored == 5
+        decoder.push(np.full(3, np.nan, np.float32))
+    assert decoder.ignored == 5
 
 
 @settings(max_examples=150, deadline=None)
@@ -226,9 +244,9 @@ def test_events_of_a_label_keep_their_distance_and_length(
     scores: list[float], smoothing: int, min_seconds: float, refractory: float
 ) -> None:
     card = tiny_card(smoothing=smoothing, min_seconds=min_seconds, refractory_seconds=refractory)
-    listener = Listener.of(card)
-    reported = [e for s in scores for e in listener.push(np.array([0, s, 0], np.float32))]
-    ended = [event for event in (*reported, *listener.finish()) if event.ended]
+    decoder = EventDecoder.of(card)
+    reported = [e for s in scores for e in decoder.push(np.array([0, s, 0], np.float32))]
+    ended = [event for event in (*reported, *decoder.finish()) if event.ended]
     sample = 1 / SAMPLE_RATE
     for event in ended:
         assert event.end_s - event.start_s >= min_seconds - sample
@@ -237,7 +255,7 @@ def test_events_of_a_label_keep_their_distance_and_length(
         assert after.start_s - before.end_s >= refractory - sample
 
 
-def test_settings_of_listener_json_are_what_the_vectors_use() -> None:
-    case = cases("listener.json")[0]
+def test_settings_of_the_vectors_are_read() -> None:
+    case = cases("decoder.json")[0]
     assert set(case["labels"]) == set(LABELS)
     assert settings_from(case["listener"]).thresholds["laughing"] == 0.7

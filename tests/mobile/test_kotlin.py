@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,53 @@ def lib() -> Path:
 def test_the_kotlin_tests_pass_here(lib: Path) -> None:
     printed = kotlin.run_tests(ANDROID, ROOT / "mobile/vectors", CACHE)
     assert "OK (" in printed
+
+
+JAVA_APP = """
+import android.content.Context;
+import dev.pocketear.*;
+import java.io.IOException;
+
+class App {
+    void listen(Context context) {
+        SoundListener listener = new SoundListener(context);
+        try {
+            listener.start();
+            listener.start(event -> System.out.println(event.getLabel()));
+            if (listener.getState().getValue() == ListenerState.Silenced.INSTANCE) listener.close();
+            listener.start(state -> {
+                if (state instanceof ListenerState.Failed)
+                    System.out.println(((ListenerState.Failed) state).getError());
+            }, event -> System.out.println(event.getPeak()));
+        } catch (IOException error) { // javac refuses this where nothing says that it is thrown
+            System.out.println(error);
+        }
+        ModelSource source = ModelSource.asset("dogs");
+        new SoundListener(context, source, true, new AudioRecordMicrophone()).close();
+        new SoundListener(context, ModelSource.file(new java.io.File("dogs.tflite"))).close();
+        ModelCard card = listener.getCard();
+        SoundModel model = (window, carried, scores) -> scores[0] = 1;
+        try (SoundEventDetector detector = new SoundEventDetector(card, model, event -> { })) {
+            detector.push(new float[10]);
+        }
+    }
+}
+"""
+
+
+@pytest.mark.slow
+def test_an_app_in_java_compiles(lib: Path, tmp_path: Path) -> None:
+    (tmp_path / "classes.jar").write_bytes(kotlin.classes_jar(ANDROID, CACHE))
+    (tmp_path / "App.java").write_text(JAVA_APP)
+    beside = (kotlin._ANDROID, kotlin._STDLIB, kotlin._COROUTINES)
+    used = [tmp_path / "classes.jar", *(lib / name for name in beside)]
+    command = ["javac", "-Xlint:all,-processing,-classfile,-options", "-Werror"]
+    done = subprocess.run(
+        [*command, "-cp", kotlin._path(used), "-d", tmp_path, tmp_path / "App.java"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
@@ -69,16 +117,26 @@ def test_what_is_absent_is_said(
 
 
 def test_versions_are_the_same_wherever_they_stand() -> None:
-    from pocketear.stages.package_android import DEPENDENCIES, MIN_SDK
+    from pocketear.stages.package_android import DEPENDENCIES, MIN_SDK, RUNTIME
 
     gradle = (ANDROID / "build.gradle.kts").read_text()
     sums = (ANDROID / "toolchain/SHA256SUMS").read_text()
     pom = (ANDROID / "toolchain/pom.xml").read_text()
     assert f"minSdk = {MIN_SDK}" in gradle
-    for group, artifact, version, _ in DEPENDENCIES:
-        if artifact != "kotlin-stdlib":  # Gradle's plugin adds its own
-            assert f'"{group}:{artifact}:{version}"' in gradle
-    for name in (kotlin._API, kotlin._ANDROID, kotlin._STDLIB, kotlin._JSON, *kotlin._JUNIT):
+    for need in DEPENDENCIES:
+        if need.at.name != "kotlin-stdlib":  # Gradle's plugin adds its own
+            assert f'"{need.at}"' in gradle
+    properties = (ANDROID / "gradle.properties").read_text().splitlines()
+    assert {f"group={RUNTIME.group}", f"version={RUNTIME.version}"} <= set(properties)
+    assert f'rootProject.name = "{RUNTIME.name}"' in (ANDROID / "settings.gradle.kts").read_text()
+    for name in (
+        kotlin._API,
+        kotlin._ANDROID,
+        kotlin._STDLIB,
+        kotlin._COROUTINES,
+        kotlin._JSON,
+        *kotlin._JUNIT,
+    ):
         assert f"  {name}\n" in sums
     compiler = kotlin._STDLIB.removeprefix("kotlin-stdlib-").removesuffix(".jar")
     assert f"<version>{compiler}</version>" in pom

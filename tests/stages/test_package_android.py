@@ -1,4 +1,6 @@
 import hashlib
+import io
+import re
 import shutil
 import subprocess
 import zipfile
@@ -12,6 +14,7 @@ from places import ROOT
 from pocketear.base.errors import PackagingError, RunnerError
 from pocketear.packaging import kotlin
 from pocketear.runtimes.card import read_card
+from pocketear.stages.package_android import RUNTIME
 from tiny_model import LABELS
 
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
@@ -26,25 +29,54 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def aar(built: Path) -> Path:
-    return next(built.glob("*.aar"))
+    return built / "cry-laugh-0.1.0.aar"
 
 
-def test_the_aar_holds_what_gradle_wants(aar: Path) -> None:
+@pytest.fixture(scope="module")
+def runtime(built: Path) -> Path:
+    return built / f"{RUNTIME.name}-{RUNTIME.version}.aar"
+
+
+ANDROID = "{http://schemas.android.com/apk/res/android}"
+BOTH = {
+    "AndroidManifest.xml", "classes.jar", "R.txt",
+    "META-INF/com/android/build/gradle/aar-metadata.properties",
+}  # fmt: skip
+
+
+def manifest_of(aar: Path) -> ElementTree.Element:
+    with zipfile.ZipFile(aar) as archive:
+        return ElementTree.fromstring(archive.read("AndroidManifest.xml"))  # noqa: S314
+
+
+def test_the_aar_of_the_model_holds_files_only(aar: Path) -> None:
     with zipfile.ZipFile(aar) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
-        assert set(entries) == {
-            "AndroidManifest.xml", "classes.jar", "R.txt", "proguard.txt",
+        assert set(entries) == BOTH | {
             "assets/pocketear/cry_laugh.tflite", "assets/pocketear/cry_laugh_window.tflite",
-            "META-INF/com/android/build/gradle/aar-metadata.properties",
         }  # fmt: skip
         models = [entry for name, entry in entries.items() if name.endswith(".tflite")]
         assert {model.compress_type for model in models} == {zipfile.ZIP_STORED}
-        manifest = ElementTree.fromstring(archive.read("AndroidManifest.xml"))  # noqa: S314
-    android = "{http://schemas.android.com/apk/res/android}"
+        with zipfile.ZipFile(io.BytesIO(archive.read("classes.jar"))) as classes:
+            assert not [name for name in classes.namelist() if name.endswith(".class")]
+    manifest = manifest_of(aar)
     assert manifest.get("package") == "dev.pocketear.cry_laugh"
+    assert [child.tag for child in manifest] == ["uses-sdk"]
+
+
+def test_the_aar_of_the_runtime_holds_code_only(runtime: Path) -> None:
+    with zipfile.ZipFile(runtime) as archive:
+        assert set(archive.namelist()) == BOTH | {"proguard.txt"}
+    manifest = manifest_of(runtime)
+    assert manifest.get("package") == "dev.pocketear"
     sdk, permission = manifest.findall("uses-sdk"), manifest.findall("uses-permission")
-    assert [one.get(f"{android}minSdkVersion") for one in sdk] == ["23"]
-    assert [one.get(f"{android}name") for one in permission] == ["android.permission.RECORD_AUDIO"]
+    assert [one.get(f"{ANDROID}minSdkVersion") for one in sdk] == ["23"]
+    assert [one.get(f"{ANDROID}name") for one in permission] == ["android.permission.RECORD_AUDIO"]
+    features = {
+        one.get(f"{ANDROID}name"): one.get(f"{ANDROID}required")
+        for one in manifest.findall("uses-feature")
+    }
+    assert features == {"android.hardware.microphone": "false"}  # RECORD_AUDIO implies "true"
 
 
 def test_the_model_in_it_is_the_one_that_was_judged(aar: Path, built: Path, tmp_path: Path) -> None:
@@ -55,23 +87,29 @@ def test_the_model_in_it_is_the_one_that_was_judged(aar: Path, built: Path, tmp_
     assert read_card(path).labels == LABELS
 
 
-def test_the_maven_layout_holds_the_aar_with_its_checksums(built: Path, aar: Path) -> None:
-    folder = built / "maven/dev/pocketear/cry-laugh"
-    version = folder / "0.1.0"
-    assert (version / "cry-laugh-0.1.0.aar").read_bytes() == aar.read_bytes()
+def test_the_maven_layout_holds_both_aars_with_their_checksums(
+    built: Path, aar: Path, runtime: Path
+) -> None:
+    folder = built / "maven/dev/pocketear"
+    model, code = folder / "cry-laugh/0.1.0", folder / RUNTIME.name / RUNTIME.version
+    assert (model / aar.name).read_bytes() == aar.read_bytes()
+    assert (code / runtime.name).read_bytes() == runtime.read_bytes()
     files = [path for path in built.joinpath("maven").rglob("*") if path.is_file()]
     plain = [path for path in files if path.suffix in (".aar", ".pom", ".jar", ".xml")]
-    assert len(plain) == 4
-    assert len(files) == 16
+    assert len(plain) == 7
+    assert len(files) == 28
     for path in plain:
         for kind in ("md5", "sha1", "sha256"):
             found = Path(f"{path}.{kind}").read_text()
             assert found == hashlib.new(kind, path.read_bytes()).hexdigest()
-    pom = (version / "cry-laugh-0.1.0.pom").read_text()
+    pom = (model / "cry-laugh-0.1.0.pom").read_text()
     assert "<packaging>aar</packaging>" in pom
+    assert re.findall("<artifactId>(.*?)<", pom) == ["cry-laugh", RUNTIME.name]
+    assert "<type>aar</type>" in pom  # else Maven looks for a jar
+    pom = (code / f"{runtime.stem}.pom").read_text()
     assert "com.google.ai.edge.litert" in pom
     assert "://" not in pom.replace("http://maven.apache.org/POM/4.0.0", "")
-    with zipfile.ZipFile(version / "cry-laugh-0.1.0-sources.jar") as sources:
+    with zipfile.ZipFile(code / f"{runtime.stem}-sources.jar") as sources:
         assert "dev/pocketear/SoundListener.kt" in sources.namelist()
 
 
@@ -101,59 +139,109 @@ def test_without_a_compiler_there_is_no_package_and_one_line_says_how_to_get_one
 APP_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>app</groupId><artifactId>app</artifactId><version>1</version>
-  <repositories><repository>
-    <id>built</id><url>file://{repository}</url>
-    <releases><checksumPolicy>fail</checksumPolicy></releases>
-  </repository></repositories>
-  <dependencies><dependency>
-    <groupId>dev.pocketear</groupId><artifactId>cry-laugh</artifactId><version>0.1.0</version>
-    <type>aar</type>
-    <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
-  </dependency></dependencies>
+  <repositories>{repositories}</repositories>
+  <dependencies>{dependencies}</dependencies>
 </project>
 """
+REPOSITORY = """<repository>
+  <id>{name}</id><url>file://{path}</url>
+  <releases><checksumPolicy>fail</checksumPolicy></releases>
+</repository>"""
+# LiteRT is in Google's repository alone
+DEPENDENCY = """<dependency>
+  <groupId>{group}</groupId><artifactId>{name}</artifactId><version>0.1.0</version>
+  <type>aar</type>
+  <exclusions>
+    <exclusion><groupId>com.google.ai.edge.litert</groupId><artifactId>*</artifactId></exclusion>
+    <exclusion><groupId>org.jetbrains.kotlin</groupId><artifactId>*</artifactId></exclusion>
+    <exclusion><groupId>org.jetbrains.kotlinx</groupId><artifactId>*</artifactId></exclusion>
+  </exclusions>
+</dependency>"""
+
+
+def resolve(repositories: dict[str, Path], models: dict[str, str], app: Path) -> None:
+    """What an app gets that depends on `models`, name -> group, by Maven, into the folder `app`."""
+    places = [REPOSITORY.format(name=name, path=path) for name, path in repositories.items()]
+    wanted = [DEPENDENCY.format(group=group, name=name) for name, group in models.items()]
+    text = APP_POM.format(repositories="".join(places), dependencies="".join(wanted))
+    (app / "pom.xml").write_text(text)
+    kept = ROOT / kotlin.CACHE / "m2"  # Maven's own plugins; never what is under test
+    for group in ("dev", "com/example"):
+        shutil.rmtree(kept / group, ignore_errors=True)
+    command = ["mvn", "-q", "-B", f"-Dmaven.repo.local={kept}", f"-DoutputDirectory={app}"]
+    done = subprocess.run(
+        [*command, "dependency:copy-dependencies"], cwd=app, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("mvn"), reason="no Maven")
-def test_maven_finds_it_by_its_one_line(built: Path, aar: Path, tmp_path: Path) -> None:
-    (tmp_path / "pom.xml").write_text(APP_POM.format(repository=built / "maven"))
-    kept = ROOT / kotlin.CACHE / "m2"  # Maven's own plugins; never what is under test
-    shutil.rmtree(kept / "dev", ignore_errors=True)
-    command = ["mvn", "-q", "-B", f"-Dmaven.repo.local={kept}", f"-DoutputDirectory={tmp_path}"]
-    done = subprocess.run(
-        [*command, "dependency:copy-dependencies"], cwd=tmp_path, capture_output=True, text=True
+def test_maven_finds_two_models_of_two_teams_in_one_app(
+    built: Path, aar: Path, runtime: Path, tmp_path: Path
+) -> None:
+    other, app = tmp_path / "other", tmp_path / "app"
+    app.mkdir()
+    other.mkdir()
+    write_project(other)
+    params = (other / "params.yaml").read_text()
+    (other / "params.yaml").write_text(
+        params.replace("android_group: dev.pocketear", "android_group: com.example").replace(
+            "name: cry_laugh ", "name: dogs "
+        )
     )
-    assert done.returncode == 0, done.stdout
-    assert (tmp_path / aar.name).read_bytes() == aar.read_bytes()
+    for path in sorted(other.glob("models/*/cry_laugh*")):
+        path.rename(path.with_name(path.name.replace("cry_laugh", "dogs")))
+    theirs = package("android", other)
+    repositories = {"ours": built / "maven", "theirs": theirs / "maven"}
+    resolve(repositories, {"cry-laugh": "dev.pocketear", "dogs": "com.example"}, app)
+    assert (app / aar.name).read_bytes() == aar.read_bytes()
+    found = sorted(app.glob("*.aar"))
+    assert [path.name for path in found] == [aar.name, "dogs-0.1.0.aar", runtime.name]
+    assets = {name for path in found for name in assets_of(path)}
+    assert {"assets/pocketear/cry_laugh.tflite", "assets/pocketear/dogs.tflite"} <= assets
+    packages = {manifest_of(path).get("package") for path in found}
+    assert len(packages) == 3  # Gradle wants a namespace for each
 
 
-def app_of_the_docs() -> str:
-    """The activity that docs/ship-to-a-phone.md shows."""
+def assets_of(aar: Path) -> list[str]:
+    with zipfile.ZipFile(aar) as archive:
+        return [name for name in archive.namelist() if name.startswith("assets/")]
+
+
+def kotlin_of_the_docs() -> str:
+    """The classes and functions that docs/ship-to-a-phone.md shows."""
     text = (ROOT / "docs/ship-to-a-phone.md").read_text()
-    shown = next(part for part in text.split("```kotlin\n") if part.startswith("class App"))
-    used = ("android.app.Activity", "android.os.Bundle", "dev.pocketear.SoundListener")
-    return "".join(f"import {name}\n" for name in used) + shown.partition("```")[0]
+    shown = [part.partition("```")[0] for part in text.split("```kotlin\n")[1:]]
+    whole = [part for part in shown if part.startswith(("class ", "suspend fun ", "fun "))]
+    assert len(whole) == 3
+    used = ("android.app.*", "android.content.Context", "android.os.Bundle", "android.util.Log",
+            "dev.pocketear.*")  # fmt: skip
+    return "\n".join([*(f"import {name}" for name in used), *whole])
 
 
 @pytest.mark.slow
-def test_the_app_of_the_docs_compiles_against_the_aar(aar: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(aar) as archive:
+def test_the_kotlin_of_the_docs_compiles_against_the_aar(runtime: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(runtime) as archive:
         classes = Path(archive.extract("classes.jar", tmp_path))
     lib = kotlin.fetch_toolchain(ROOT / "mobile/android/toolchain", ROOT / kotlin.CACHE)
-    (tmp_path / "App.kt").write_text(app_of_the_docs())
-    used = [classes, lib / kotlin._ANDROID, lib / kotlin._STDLIB]
+    (tmp_path / "App.kt").write_text(kotlin_of_the_docs())
+    beside = (kotlin._ANDROID, kotlin._STDLIB, kotlin._COROUTINES)
+    used = [classes, *(lib / name for name in beside)]
     kotlin._kotlinc(lib, [tmp_path / "App.kt"], tmp_path / "app", used, [])
-    assert (tmp_path / "app/App.class").is_file()
+    assert (tmp_path / "app/MainActivity.class").is_file()
 
 
 @pytest.mark.skipif(not shutil.which("aapt2"), reason="no aapt2 (Debian: aapt)")
 @pytest.mark.skipif(not FRAMEWORK.is_file(), reason="no Debian android-framework-res")
-def test_androids_own_tools_take_it(aar: Path, tmp_path: Path) -> None:
-    listed = subprocess.run(["aapt", "list", aar], capture_output=True, text=True, check=True)
-    assert "classes.jar" in listed.stdout.splitlines()
+def test_androids_own_tools_take_them(aar: Path, runtime: Path, tmp_path: Path) -> None:
+    for one in (aar, runtime):
+        listed = subprocess.run(["aapt", "list", one], capture_output=True, text=True, check=True)
+        assert "classes.jar" in listed.stdout.splitlines()
     with zipfile.ZipFile(aar) as archive:
         archive.extractall(tmp_path)
+    with zipfile.ZipFile(runtime) as archive:  # its manifest, as if merged
+        archive.extract("AndroidManifest.xml", tmp_path)
     apk = tmp_path / "app.apk"
     link: list[str | Path] = ["aapt2", "link", "-I", FRAMEWORK, "-A", tmp_path / "assets"]
     link += ["--manifest", tmp_path / "AndroidManifest.xml", "-0", ".tflite", "-o", apk]
@@ -161,9 +249,10 @@ def test_androids_own_tools_take_it(aar: Path, tmp_path: Path) -> None:
     badging = subprocess.run(
         ["aapt", "dump", "badging", apk], capture_output=True, text=True, check=True
     ).stdout
-    assert "package: name='dev.pocketear.cry_laugh'" in badging
+    assert "package: name='dev.pocketear'" in badging
     assert "sdkVersion:'23'" in badging
     assert "uses-permission: name='android.permission.RECORD_AUDIO'" in badging
+    assert "uses-feature-not-required: name='android.hardware.microphone'" in badging
     with zipfile.ZipFile(apk) as archive:
         entry = archive.getinfo("assets/pocketear/cry_laugh.tflite")
     assert entry.compress_type == zipfile.ZIP_STORED

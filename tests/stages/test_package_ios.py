@@ -16,39 +16,37 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_package_holds_sources_model_tests_and_vectors(built: Path) -> None:
-    found = names(built / "SoundListener")
+    found = names(built / "CryLaugh")
     assert {
         "Package.swift",
         "MODEL_CARD.md",
-        "Sources/SoundListener/SoundListener.swift",
-        "Sources/SoundListener/Model/cry_laugh.mlpackage/Manifest.json",
-        "Sources/SoundListener/Model/cry_laugh_window.mlpackage/Manifest.json",
-        "Sources/SoundListener/Model/cry_laugh.mlpackage/Data/com.apple.CoreML/model.mlmodel",
-        "Tests/SoundListenerTests/ListenerTests.swift",
-        "Tests/SoundListenerTests/Vectors/front_end.json",
-        "Tests/SoundListenerTests/Vectors/listener.json",
-        "Tests/SoundListenerTests/Vectors/windows.json",
+        "Sources/CryLaugh/SoundListener.swift",
+        "Sources/CryLaugh/Model/cry_laugh.mlpackage/Manifest.json",
+        "Sources/CryLaugh/Model/cry_laugh_window.mlpackage/Manifest.json",
+        "Sources/CryLaugh/Model/cry_laugh.mlpackage/Data/com.apple.CoreML/model.mlmodel",
+        "Tests/CryLaughTests/SoundListenerTests.swift",
+        "Tests/CryLaughTests/Vectors/front_end.json",
+        "Tests/CryLaughTests/Vectors/detector.json",
+        "Tests/CryLaughTests/Vectors/windows.json",
     } <= found
     assert not [name for name in found if "README" in name]
-    left_out = re.findall(
-        r'exclude: \["(\w+)"\]', (built / "SoundListener/Package.swift").read_text()
-    )
+    left_out = re.findall(r'exclude: \["(\w+)"\]', (built / "CryLaugh/Package.swift").read_text())
     assert left_out == ["Vectors"]  # SwiftPM warns of a file that is neither source nor left out
 
 
 def test_the_model_in_it_is_the_one_that_was_judged(built: Path) -> None:
     judged = built.parents[1] / "models/coreml/cry_laugh_fp16.mlpackage"
-    shipped = built / "SoundListener/Sources/SoundListener/Model/cry_laugh.mlpackage"
+    shipped = built / "CryLaugh/Sources/CryLaugh/Model/cry_laugh.mlpackage"
     assert names(judged) == names(shipped)
     for name in names(judged):
         assert (shipped / name).read_bytes() == (judged / name).read_bytes()
 
 
 def test_the_zip_holds_the_same_package(built: Path) -> None:
-    with zipfile.ZipFile(built / "SoundListener-0.1.0.zip") as archive:
+    with zipfile.ZipFile(built / "CryLaugh-0.1.0.zip") as archive:
         for name in archive.namelist():
             assert archive.read(name) == (built / name).read_bytes()
-        assert len(archive.namelist()) == len(names(built / "SoundListener"))
+        assert len(archive.namelist()) == len(names(built / "CryLaugh"))
 
 
 def test_another_module_name_goes_everywhere(tmp_path: Path) -> None:
@@ -56,10 +54,18 @@ def test_another_module_name_goes_everywhere(tmp_path: Path) -> None:
     built = package("ios", tmp_path) / "CryDetector"
     manifest = (built / "Package.swift").read_text()
     assert 'name: "CryDetector"' in manifest
-    assert "SoundListener" not in manifest
+    assert "PocketEar" not in manifest
     assert (built / "Sources/CryDetector/SoundListener.swift").is_file()
-    test = (built / "Tests/CryDetectorTests/ListenerTests.swift").read_text()
+    test = (built / "Tests/CryDetectorTests/SoundListenerTests.swift").read_text()
     assert "@testable import CryDetector\n" in test
+
+
+@pytest.mark.parametrize("module", ["SoundListener", "SoundEvent", "ListenerState"])
+def test_a_module_named_as_a_type_in_it_is_refused(module: str, tmp_path: Path) -> None:
+    write_project(tmp_path, module=module)
+    with pytest.raises(PackagingError, match=f"ios_module: {module} is also a type .*choose"):
+        package("ios", tmp_path)
+    assert not (tmp_path / "build").exists()
 
 
 def test_a_model_without_a_card_is_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
         else stream_untrusted(Path(file), model.card.sample_rate, _BLOCK)
     )
     samples, began, events, spectrum = [0], time.process_time(), 0, Spectrum()
-    own = listener.Listener.of(model.card)
+    own = listener.EventDecoder.of(model.card)
     for event in listener.listen(
         model.run, model.card, measured(counted(sound, samples), spectrum), own
     ):
@@ -82,10 +82,10 @@ def run(file: str, model_path: Path | None, *, as_json: bool) -> None:
     )
     print_narrow(file, cutoff(spectrum.power(), model.card.sample_rate), model.card)
     if own.ignored:
-        why = "windows ignored: the model's scores were not numbers; export it again"
+        why = "windows ignored: samples or scores that are not finite numbers"
         print(f"{own.ignored} {why}", file=sys.stderr)
 
 
-def _row(event: listener.Event) -> str:
+def _row(event: listener.SoundEvent) -> str:
     end = f"{event.end_s:9.2f} s" if event.ended else "        … s"
     return f"{event.start_s:9.2f} – {end}  {event.peak:4.2f}  {event.label}"

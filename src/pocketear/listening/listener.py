@@ -5,10 +5,11 @@ Kotlin and Swift hold the same three steps, and pass the same vectors (mobile/ve
 1. WindowBuffer: samples in, every hop_length samples a window out.
 2. The model: a window -> scores. A window with no sample beyond quiet_peak is not run: all its
    scores are 0. So the model is run from the first loud sample until a whole window is quiet.
-3. Listener: scores -> events. Per label, float32, in this order: the mean of the last `smoothing`
-   windows, summed oldest first and divided; an event starts at mean >= threshold and ends at
-   mean < threshold - hysteresis; one shorter than min_seconds is dropped; after one, the label
-   cannot start again for refractory_seconds. Background labels yield nothing.
+   Nor is one with a sample that is not finite, since a network may hide that: its scores are NaN.
+3. EventDecoder: scores -> events. Per label, float32, in this order: the mean of the last
+   `smoothing` windows, summed oldest first and divided; an event starts at mean >= threshold and
+   ends at mean < threshold - hysteresis; one shorter than min_seconds is dropped; after one, the
+   label cannot start again for refractory_seconds. Background labels yield nothing.
 
 A window speaks for the hop_length samples at its middle, so events do not spread to the window's
 edges. What breaks the stream (lost samples, or a score that is not a number) ends what was
@@ -31,7 +32,7 @@ Run: TypeAlias = Callable[[WindowBatch], Scores]
 
 
 @dataclass(frozen=True)
-class Event:
+class SoundEvent:
     """A label that sounds from start_s to end_s, in seconds of the stream.
 
     Reported twice: once it has lasted min_seconds (ended False, end_s and peak so far), and when it
@@ -72,7 +73,7 @@ class WindowBuffer:
                 self._count -= self._hop
                 self.start += self._hop
 
-    def lose(self, count: int) -> None:
+    def skip(self, count: int) -> None:
         """`count` samples of the stream are lost: no window spans them."""
         self.start += self._count + count
         self._count = 0
@@ -86,7 +87,7 @@ class WindowBuffer:
         return self._held
 
 
-class Listener:
+class EventDecoder:
     """Scores of successive windows -> events.
 
     raises: RunnerError if the settings' thresholds are not those of `labels`
@@ -120,11 +121,11 @@ class Listener:
         self.ignored = 0  # windows whose scores were not all numbers
 
     @classmethod
-    def of(cls, card: ModelCard) -> "Listener":
+    def of(cls, card: ModelCard) -> "EventDecoder":
         """The listener that a model file describes."""
         return cls(card.listener, card.labels, card.sample_rate, card.window_length)
 
-    def push(self, scores: Waveform) -> list[Event]:
+    def push(self, scores: Waveform) -> list[SoundEvent]:
         """Take the scores (label,) of the next window; return the events to report now.
 
         raises: RunnerError if there are not as many scores as labels
@@ -142,12 +143,12 @@ class Listener:
         events = (self._step(state, start, means) for state in self._states)
         return [event for event in events if event]
 
-    def gap(self, start: int) -> list[Event]:
+    def gap(self, start: int) -> list[SoundEvent]:
         """The stream broke; its next window starts at sample `start`."""
         self._next = start
         return self._end_all()
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> list[SoundEvent]:
         """The stream is over."""
         return self._end_all()
 
@@ -161,7 +162,7 @@ class Listener:
             total += self._history[row % size]
         return total / np.float32(count)
 
-    def _step(self, state: "_State", start: int, means: Waveform) -> Event | None:
+    def _step(self, state: "_State", start: int, means: Waveform) -> SoundEvent | None:
         mean = means[state.index]
         if not state.sounding:
             if mean < state.on or start < state.ready:
@@ -176,21 +177,21 @@ class Listener:
         state.reported = True
         return self._event(state, ended=False)
 
-    def _end_all(self) -> list[Event]:
+    def _end_all(self) -> list[SoundEvent]:
         self._seen = 0
         events = (self._end(state) for state in self._states if state.sounding)
         return [event for event in events if event]
 
-    def _end(self, state: "_State") -> Event | None:
+    def _end(self, state: "_State") -> SoundEvent | None:
         state.sounding = False
         if not state.reported:
             return None
         state.ready = state.end + state.refractory
         return self._event(state, ended=True)
 
-    def _event(self, state: "_State", *, ended: bool) -> Event:
+    def _event(self, state: "_State", *, ended: bool) -> SoundEvent:
         start_s, end_s = state.start / self._rate, state.end / self._rate
-        return Event(self._labels[state.index], start_s, end_s, float(state.peak), ended)
+        return SoundEvent(self._labels[state.index], start_s, end_s, float(state.peak), ended)
 
 
 class _State:
@@ -209,25 +210,27 @@ class _State:
 
 
 def listen(
-    run: Run, card: ModelCard, blocks: Iterable[Waveform], listener: Listener | None = None
-) -> Iterator[Event]:
+    run: Run, card: ModelCard, blocks: Iterable[Waveform], decoder: EventDecoder | None = None
+) -> Iterator[SoundEvent]:
     """Events of a stream that arrives in blocks of any length, at the card's sample_rate.
 
-    listener: one of `card`, for a caller who wants to know what it ignored
+    decoder: one of `card`, for a caller who wants to know what it ignored
     """
     buffer = WindowBuffer(card.window_length, card.hop_length)
-    listener = listener or Listener.of(card)
+    decoder = decoder or EventDecoder.of(card)
     for block in blocks:
         for window in buffer.push(block):
-            yield from listener.push(window_scores(run, window, card.listener, len(card.labels)))
+            yield from decoder.push(window_scores(run, window, card.listener, len(card.labels)))
     rest = buffer.finish()
     if rest is not None:
-        yield from listener.push(window_scores(run, rest, card.listener, len(card.labels)))
-    yield from listener.finish()
+        yield from decoder.push(window_scores(run, rest, card.listener, len(card.labels)))
+    yield from decoder.finish()
 
 
 def window_scores(run: Run, window: Waveform, settings: ListenerSettings, labels: int) -> Waveform:
-    """The scores (label,) of one window of a stream: zeros if it is quiet."""
+    """The scores (label,) of one window of a stream: zeros if it is quiet, NaN if not finite."""
+    if not np.isfinite(window).all():
+        return np.full(labels, np.nan, np.float32)
     if is_quiet(window, settings.quiet_peak):
         return np.zeros(labels, np.float32)
     scores: Waveform = run(window[np.newaxis])[0]
@@ -235,5 +238,5 @@ def window_scores(run: Run, window: Waveform, settings: ListenerSettings, labels
 
 
 def is_quiet(window: Waveform, quiet_peak: float) -> bool:
-    """Whether no sample is beyond +-quiet_peak; one that is not a number is. All in float32."""
+    """Whether no sample is beyond +-quiet_peak, in float32; one that is not finite is."""
     return bool((np.abs(window) <= np.float32(quiet_peak)).all())

@@ -14,7 +14,7 @@ import numpy as np
 from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import RunnerError
 from pocketear.contracts.metrics import Alarms
-from pocketear.listening.listener import Event, Listener, Run, WindowBuffer, window_scores
+from pocketear.listening.listener import EventDecoder, Run, SoundEvent, WindowBuffer, window_scores
 from pocketear.runtimes.card import ListenerSettings, ModelCard
 
 if TYPE_CHECKING:
@@ -141,11 +141,11 @@ def settings_for(p: "ListenerParams", labels: Sequence[str]) -> ListenerSettings
     )
 
 
-def stream_events(stream: Stream, settings: ListenerSettings) -> list[Event]:
+def stream_events(stream: Stream, settings: ListenerSettings) -> list[SoundEvent]:
     """Every event of a scored stream, once over."""
-    listener = Listener(settings, stream.labels, stream.sample_rate, stream.window_length)
-    events = [event for scores in stream.scores for event in listener.push(scores)]
-    return [event for event in (*events, *listener.finish()) if event.ended]
+    decoder = EventDecoder(settings, stream.labels, stream.sample_rate, stream.window_length)
+    events = [event for scores in stream.scores for event in decoder.push(scores)]
+    return [event for event in (*events, *decoder.finish()) if event.ended]
 
 
 def misses_and_false_alarms(
@@ -247,11 +247,13 @@ def _all_at(settings: ListenerSettings, threshold: float) -> ListenerSettings:
 
 def _events(
     streams: Sequence[Stream], settings: ListenerSettings
-) -> list[tuple[Stream, list[Event]]]:
+) -> list[tuple[Stream, list[SoundEvent]]]:
     return [(stream, stream_events(stream, settings)) for stream in streams]
 
 
-def _point(listened: Iterable[tuple[Stream, list[Event]]], label: str, threshold: float) -> Point:
+def _point(
+    listened: Iterable[tuple[Stream, list[SoundEvent]]], label: str, threshold: float
+) -> Point:
     missed = sounding = false = 0
     hours = 0.0
     for stream, events in listened:
@@ -270,5 +272,5 @@ def _hours_without(stream: Stream, sounds: Iterable[Sound]) -> float:
     return max(0.0, quiet) / _SECONDS_PER_HOUR
 
 
-def _meet(sound: Sound, event: Event) -> bool:
+def _meet(sound: Sound, event: SoundEvent) -> bool:
     return event.start_s < sound.end_s and sound.start_s < event.end_s

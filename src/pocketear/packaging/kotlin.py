@@ -23,6 +23,7 @@ from pocketear.base.files import replacing
 CACHE = Path(".pocketear/mobile")
 _API, _ANDROID = "tensorflow-lite-api-2.16.1.aar", "android-all-6.0.1_r3-robolectric-r1.jar"
 _STDLIB, _JUNIT = "kotlin-stdlib-2.1.21.jar", ("junit-4.13.2.jar", "hamcrest-core-1.3.jar")
+_COROUTINES = "kotlinx-coroutines-core-jvm-1.8.0.jar"
 _COMPILER = ("kotlin*.jar", "trove4j*.jar", "annotations*.jar")
 _JSON = "json-20240303.jar"
 # Kotlin 1.9 and later can use what is compiled for 2.0; Java 8 is what every Android can run.
@@ -59,7 +60,8 @@ def run_tests(android: Path, vectors: Path, cache: Path = CACHE) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         main, test = Path(scratch, "main.jar"), Path(scratch, "test")
         main.write_bytes(classes_jar(android, cache))
-        used = [main, lib / _STDLIB, lib / _JSON, *(lib / name for name in _JUNIT), lib / _ANDROID]
+        beside = (_STDLIB, _COROUTINES, _JSON, *_JUNIT, _ANDROID)
+        used = [main, *(lib / name for name in beside)]
         _kotlinc(lib, [sources], test, used, [f"-Xfriend-paths={main}"])
         command = ["java", f"-Dpocketear.vectors={vectors.resolve()}", "-cp", _path([test, *used])]
         return _run([*command, "org.junit.runner.JUnitCore", *names], "the Kotlin tests fail")
@@ -113,7 +115,7 @@ def _compile_main(android: Path, lib: Path, out: Path) -> None:
         api = Path(scratch, "litert-api.jar")
         with zipfile.ZipFile(lib / _API) as aar:
             api.write_bytes(aar.read("classes.jar"))
-        used = [lib / _ANDROID, api, lib / _STDLIB]
+        used = [lib / _ANDROID, api, lib / _STDLIB, lib / _COROUTINES]
         _kotlinc(lib, [android / "src/main/kotlin"], out, used, ["-Xexplicit-api=strict"])
 
 

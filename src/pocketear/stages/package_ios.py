@@ -1,10 +1,12 @@
 """package_ios: an accepted .mlpackage -> build/ios, a Swift package with the model as a resource.
 
-The sources are those of mobile/ios, under the module's name of params.package; the shared vectors
-go beside the tests, so that the package proves itself wherever it lies. The same bytes for the same
+The sources are those of mobile/ios, under the module's name of params.package, so that an app may
+have two models; the shared vectors go beside the tests, so that the package proves itself wherever
+it lies. The same bytes for the same
 commit and data.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -20,16 +22,25 @@ from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_package_card
 
 SOURCES, VECTORS = Path("mobile/ios"), Path("mobile/vectors")
-_MODULE = "SoundListener"  # what it is called in mobile/ios
+_MODULE = "PocketEar"  # what it is called in mobile/ios
 _FOLDERS = ("Sources", "Tests")
+_TYPE = re.compile(rb"^ *(?:public |final )*(?:class|struct|enum|protocol|actor) (\w+)", re.M)
 
 
 def swift_sources(sources: Path, vectors: Path, module: str) -> dict[str, bytes]:
-    """The package without its model, as `module`: posix name -> content."""
+    """The package without its model, as `module`: posix name -> content.
+
+    raises: PackagingError if a type has that name: Swift would take MODULE.SoundEvent for a member
+        of the type, so an app with a SoundEvent of its own could not name ours
+    """
     kept = {"Package.swift": (sources / "Package.swift").read_bytes()}
     for folder in _FOLDERS:
         for name, content in read_folder(sources / folder).items():
             kept[f"{folder}/{name}"] = content
+    if module.encode() in {name for content in kept.values() for name in _TYPE.findall(content)}:
+        raise PackagingError(
+            f"params.yaml: package.ios_module: {module} is also a type in it; choose another"
+        )
     renamed = {_renamed(name, module): _imports(name, kept[name], module) for name in sorted(kept)}
     beside = f"Tests/{module}Tests/Vectors"
     return renamed | {f"{beside}/{path.name}": path.read_bytes() for path in vectors.glob("*.json")}

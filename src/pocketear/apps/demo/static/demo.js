@@ -1,7 +1,7 @@
 // demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, charts.
 // Nothing about the model is hard-coded: labels, lengths and thresholds come from its card.
 import { AudioClassifier, FilesetResolver } from "./tasks-audio/audio_bundle.mjs";
-import { Listener, WindowBuffer, isQuiet } from "./listener.js";
+import { EventDecoder, WindowBuffer, knownScores } from "./listener.js";
 import { Curves, Spectrogram, colour } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ class Session {
     this.card = card;
     this.classifier = classifier;
     this.buffer = new WindowBuffer(card.window_length, card.listener.hop_length);
-    this.listener = new Listener(card.listener, card.labels, card.sample_rate, card.window_length);
+    this.decoder = new EventDecoder(card.listener, card.labels, card.sample_rate, card.window_length);
     this.history = []; // {start, scores}: every window
     this.events = []; // in the order in which they were reported
     this.samples = 0;
@@ -24,7 +24,7 @@ class Session {
     return this.samples / this.card.sample_rate;
   }
 
-  hear(samples) {
+  push(samples) {
     this.samples += samples.length;
     for (const window of this.buffer.push(samples)) this.classify(window);
   }
@@ -32,19 +32,21 @@ class Session {
   finish() {
     const rest = this.buffer.finish();
     if (rest) this.classify(rest);
-    this.events.push(...this.listener.finish());
+    this.events.push(...this.decoder.finish());
   }
 
   classify(window) {
-    const scores = new Float32Array(this.card.labels.length);
-    if (!isQuiet(window, this.card.listener.quiet_peak ?? 0)) { // as on the phone, quiet ones are not run
+    const { labels, listener } = this.card;
+    let scores = knownScores(window, listener.quiet_peak ?? 0, labels.length);
+    if (!scores) {
+      scores = new Float32Array(labels.length);
       const began = performance.now();
       const [result] = this.classifier.classify(window, this.card.sample_rate);
       this.work += performance.now() - began;
       for (const { index, score } of result.classifications[0].categories) scores[index] = score;
     }
     this.history.push({ start: this.buffer.start, scores });
-    this.events.push(...this.listener.push(scores));
+    this.events.push(...this.decoder.push(scores));
   }
 }
 
@@ -131,7 +133,7 @@ class Demo {
     const source = this.context.createMediaStreamSource(this.stream);
     const capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
     const { session } = this;
-    capture.port.onmessage = ({ data }) => { if (this.session === session && this.context) session.hear(data); };
+    capture.port.onmessage = ({ data }) => { if (this.session === session && this.context) session.push(data); };
     source.connect(this.analyser);
     source.connect(capture);
     this.showStatus("Listening to the microphone.");
@@ -147,7 +149,7 @@ class Demo {
     // exactly the samples that were played are classified, up to the playhead
     this.advance = () => {
       const played = Math.round((this.context.currentTime - began) * this.card.sample_rate);
-      this.session.hear(samples.subarray(this.session.samples, Math.max(played, this.session.samples)));
+      this.session.push(samples.subarray(this.session.samples, Math.max(played, this.session.samples)));
       if (played >= samples.length) this.stop(`${file.name}: ${sound.duration.toFixed(1)} s processed.`);
     };
     this.showStatus(`Playing ${file.name}, ${sound.duration.toFixed(1)} s.`);
@@ -175,9 +177,9 @@ class Demo {
   show() {
     const { session } = this;
     this.curves.draw(session);
-    const means = session.listener.means;
+    const means = session.decoder.means;
     if (means) {
-      const sounding = new Set(session.listener.states.filter((s) => s.sounding && s.reported).map((s) => s.index));
+      const sounding = new Set(session.decoder.states.filter((s) => s.sounding && s.reported).map((s) => s.index));
       this.rows.forEach((row, i) => {
         row.querySelector("i").style.width = `${100 * means[i]}%`;
         row.querySelector(".score").textContent = means[i].toFixed(2);

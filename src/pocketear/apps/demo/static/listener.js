@@ -29,7 +29,7 @@ export class WindowBuffer {
   }
 
   /** `count` samples of the stream are lost: no window spans them. */
-  lose(count) {
+  skip(count) {
     this.start += this.count + count;
     this.count = 0;
     this.whole = false;
@@ -43,14 +43,18 @@ export class WindowBuffer {
   }
 }
 
-/** Whether no sample is beyond +-quietPeak; one that is not a number is. All in float32. */
-export function isQuiet(window, quietPeak) {
+/**
+ * The scores of a window that is not put to the model: 0 if no sample is beyond +-quietPeak, in float32, and NaN
+ * if one is not finite. Null if the model is to be run.
+ */
+export function knownScores(window, quietPeak, labels) {
   const peak = Math.fround(quietPeak);
-  return window.every((sample) => Math.abs(sample) <= peak);
+  if (!window.every(Number.isFinite)) return new Float32Array(labels).fill(NaN);
+  return window.every((sample) => Math.abs(sample) <= peak) ? new Float32Array(labels) : null;
 }
 
 /** Scores of successive windows -> events {label, start_s, end_s, peak, ended}. */
-export class Listener {
+export class EventDecoder {
   constructor(settings, labels, sampleRate, windowLength) {
     const sounding = labels.filter((label) => !settings.background.includes(label));
     const known = Object.keys(settings.thresholds);

@@ -15,7 +15,7 @@ internal fun interface ChunkStep {
  *
  * A chunk as long as the window, with a state of no size, is a model without a state.
  */
-internal class ChunkRunner(chunkLength: Int, stateSize: Int, labels: Int, private val step: ChunkStep) : Model {
+internal class ChunkRunner(chunkLength: Int, stateSize: Int, labels: Int, private val step: ChunkStep) : SoundModel {
     private val chunk = floats(chunkLength)
     private val sink = floats(labels)
     private var state = floats(stateSize)

@@ -1,11 +1,7 @@
 package dev.pocketear
 
-import android.content.Context
-import java.io.FileInputStream
-import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
-import java.nio.channels.FileChannel
 import org.tensorflow.lite.InterpreterApi
 
 /**
@@ -13,7 +9,7 @@ import org.tensorflow.lite.InterpreterApi
  *
  * It takes one chunk and a state, or, as of earlier versions, a whole window.
  */
-internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : Model, AutoCloseable {
+internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : LoadedModel {
     private val interpreter = InterpreterApi.create(tflite, InterpreterApi.Options().setNumThreads(1))
     private val form = try {
         formOf(inputSizes(), outputSizes(), card)
@@ -45,30 +41,6 @@ internal class LiteRtModel(tflite: ByteBuffer, card: ModelCard) : Model, AutoClo
 
     private fun outputSizes() =
         List(interpreter.outputTensorCount) { interpreter.getOutputTensor(it).numElements() }
-
-    companion object {
-        private const val FOLDER = "pocketear"
-
-        /**
-         * Maps the one .tflite in assets/pocketear that is not for other runtimes into memory.
-         *
-         * @throws IOException if there is none, more than one, or it lies compressed in the app
-         */
-        fun map(context: Context): ByteBuffer {
-            val asset = assetOf(context.assets.list(FOLDER).orEmpty())
-            return context.assets.openFd("$FOLDER/$asset").use { file ->
-                FileInputStream(file.fileDescriptor).channel.use { channel ->
-                    channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
-                }
-            }
-        }
-
-        /** The .tflite to run. One of windows, for MediaPipe, may lie beside it. */
-        fun assetOf(files: Array<out String>): String {
-            val found = files.filter { it.endsWith(".tflite") && !it.endsWith("_window.tflite") }
-            return found.singleOrNull() ?: throw IOException("assets/$FOLDER: want one .tflite, found $found")
-        }
-    }
 }
 
 /** What a .tflite takes at a time: a chunk with a state, or a window with a state of no size. */

@@ -43,6 +43,9 @@ public class ModelCard internal constructor(
         }
     }
 
+    /** The hop in samples at [rate], rounded up. */
+    internal fun hopAt(rate: Int): Int = ((hopLength.toLong() * rate + sampleRate - 1) / sampleRate).toInt()
+
     public companion object {
         private const val CARD = "pocketear.json"
 
@@ -51,6 +54,7 @@ public class ModelCard internal constructor(
          *
          * @throws IllegalArgumentException if there is none, or it is damaged
          */
+        @JvmStatic
         public fun read(tflite: ByteBuffer): ModelCard =
             parse(String(StoredZip(tflite).entry(CARD), Charsets.UTF_8))
 

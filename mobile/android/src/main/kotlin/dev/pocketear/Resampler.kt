@@ -13,7 +13,7 @@ import kotlin.math.sqrt
  * 44 zero crossings a side keep the pass band flat to 95 % of the lower Nyquist frequency, and what
  * would fold back below that 70 dB down. Output sample n is at the time of input sample n * from / to.
  */
-public class Resampler(from: Int, to: Int, private val maxBlock: Int) {
+internal class Resampler(from: Int, to: Int, private val maxBlock: Int) {
     private val up = to / gcd(from, to)
     private val down = from / gcd(from, to)
     private val half = ceil(ZERO_CROSSINGS * maxOf(1.0, from.toDouble() / to)).toInt()
@@ -24,14 +24,14 @@ public class Resampler(from: Int, to: Int, private val maxBlock: Int) {
     private var phase = 0
 
     /** What [push] made last; its first samples, as many as [push] returned, are valid. */
-    public val output: FloatArray = FloatArray(((maxBlock + 1L) * up / down + 2).toInt())
+    val output: FloatArray = FloatArray(((maxBlock + 1L) * up / down + 2).toInt())
 
     init {
         reset()
     }
 
     /** Takes [size] samples, at most the maxBlock given; returns how many [output] now holds. */
-    public fun push(samples: FloatArray, size: Int): Int {
+    fun push(samples: FloatArray, size: Int): Int {
         require(size <= maxBlock) { "resampler: a block of $size samples, want at most $maxBlock" }
         samples.copyInto(held, count, 0, size)
         count += size
@@ -49,7 +49,7 @@ public class Resampler(from: Int, to: Int, private val maxBlock: Int) {
     }
 
     /** Forgets the past, as after a gap: the next sample is at time 0. */
-    public fun reset() {
+    fun reset() {
         held.fill(0f)
         count = half - 1
         phase = 0

@@ -6,8 +6,9 @@ import kotlin.concurrent.withLock
 /**
  * Samples from the thread that captures to the thread that infers.
  *
- * Capturing never waits: when the queue is full, what comes is counted as lost until all that was
- * queued is taken, so a loss always lies behind the queued samples. Allocates nothing once made.
+ * Capturing never waits: when the queue is full, what it holds is dropped and counted as lost, so a
+ * loss always lies before the queued samples, and what is queued is never old. Allocates nothing once
+ * made.
  */
 internal class SampleQueue(capacity: Int) {
     private val ring = ShortArray(capacity)
@@ -18,9 +19,13 @@ internal class SampleQueue(capacity: Int) {
     private var lost = 0L
     private var closed = false
 
-    /** Queues [size] samples, or loses them. */
+    /** Queues [size] samples; those that do not fit even into an empty queue are lost. */
     fun offer(samples: ShortArray, size: Int) = lock.withLock {
-        if (lost > 0 || count + size > ring.size) {
+        if (count + size > ring.size) {
+            lost += count
+            count = 0
+        }
+        if (size > ring.size) {
             lost += size
         } else {
             for (i in 0 until size) ring[(first + count + i) % ring.size] = samples[i]
@@ -38,11 +43,13 @@ internal class SampleQueue(capacity: Int) {
     /**
      * Waits for samples; takes up to [into].size of them and returns how many.
      *
-     * Returns 0 when samples were lost (see [takeLost]), and -1 when the queue is closed and empty.
+     * Returns 0 when samples were lost before them (see [takeLost]), and -1 when the queue is closed and
+     * empty.
      */
     fun take(into: FloatArray): Int = lock.withLock {
         while (count == 0 && lost == 0L && !closed) changed.await()
-        if (count == 0) return if (lost > 0) 0 else -1
+        if (lost > 0) return 0
+        if (count == 0) return -1
         val size = minOf(count, into.size)
         for (i in 0 until size) into[i] = ring[(first + i) % ring.size] / FULL_SCALE
         first = (first + size) % ring.size
@@ -50,7 +57,7 @@ internal class SampleQueue(capacity: Int) {
         size
     }
 
-    /** How many samples were lost since the last one taken. */
+    /** How many samples were lost before the next one to take. */
     fun takeLost(): Long = lock.withLock { lost.also { lost = 0 } }
 
     private companion object {

@@ -5,32 +5,71 @@ import android.app.Activity
 import android.app.Application
 import android.content.Context
 import android.content.pm.PackageManager
-import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
 import android.os.SystemClock
-import android.util.Log
 import java.io.IOException
+import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.SharedFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asSharedFlow
+import kotlinx.coroutines.flow.asStateFlow
 
 /**
- * Listens to the microphone and tells what it hears.
+ * Listens to the microphone and reports the sounds that it detects.
  *
- *     val listener = SoundListener(context)
+ *     val listener = SoundListener(context) // one an app: it outlives an activity that is rotated
  *     if (!listener.mayListen) listener.askFor(activity, requestCode = 1) // once, in onCreate
- *     else listener.start { event -> Log.i("heard", "${event.label} at ${event.startSeconds} s") }
+ *     else listener.start { event -> Log.i("sound", "${event.label} at ${event.startSeconds} s") }
  *
- * Everything about the model is read from the .tflite in the package. Call from the main thread;
- * events come on it. While no activity of the app is visible Android lets it hear nothing, so
+ * Everything about the model is read from its .tflite. Call from the main thread;
+ * events and states come on it. While no activity of the app is visible Android gives it no sound, so
  * listening pauses and goes on later; an app with a foreground service of type microphone sets
- * [inBackground].
+ * `inBackground`.
  */
-public class SoundListener(context: Context, private val inBackground: Boolean = false) : AutoCloseable {
+public class SoundListener internal constructor(
+    context: Context,
+    private val inBackground: Boolean,
+    private val microphone: Microphone,
+    private val device: Device,
+) : AutoCloseable {
     private val context = context.applicationContext
-    private val main by lazy { Handler(Looper.getMainLooper()) }
-    private var session: Session? = null
+    private var running: Running? = null
+    private var onEvent = SoundEventCallback {}
+    private var onState = ListenerStateCallback {}
 
-    /** What the model in the package is. */
-    public val card: ModelCard by lazy { ModelCard.read(LiteRtModel.map(this.context)) }
+    /** [model] and [microphone]: where the model and the samples come from. */
+    @JvmOverloads
+    public constructor(
+        context: Context,
+        model: ModelSource = ModelSource.asset(),
+        inBackground: Boolean = false,
+        microphone: Microphone = AudioRecordMicrophone(),
+    ) : this(context, inBackground, microphone, Phone(context.applicationContext, model))
+
+    /** What the model is. */
+    public val card: ModelCard by lazy(device::card)
+
+    private val currentState = MutableStateFlow<ListenerState>(ListenerState.Stopped)
+    private val currentEvents = MutableSharedFlow<SoundEvent>(
+        extraBufferCapacity = BUFFERED, onBufferOverflow = BufferOverflow.DROP_OLDEST,
+    )
+
+    /** What it does now. */
+    public val state: StateFlow<ListenerState> = currentState.asStateFlow()
+
+    /**
+     * The events, for whoever collects them, however often it was started. A collector that is more than
+     * 64 events late misses the oldest.
+     */
+    public val events: SharedFlow<SoundEvent> = currentEvents.asSharedFlow()
+
+    /** Windows without scores since the last start: a model that does not work on this device. */
+    public var ignored: Int = 0
+        get() = running?.ignored ?: field
+        private set
 
     /** Whether the user has granted the microphone. */
     public val mayListen: Boolean
@@ -43,165 +82,123 @@ public class SoundListener(context: Context, private val inBackground: Boolean =
     }
 
     /**
-     * Begins to listen; what is heard goes to [onEvent], what goes wrong later to [onFailure], after
-     * which it no longer listens. Does nothing if it listens already.
+     * Begins to listen; events go to [onEvent], and each change of [state] to [onState]. A failure is a
+     * state too: it no longer listens then, and may be started again.
+     *
+     * If it listens already the stream goes on, and the new callbacks take the place of the old ones:
+     * so does an activity that was rotated.
      *
      * @throws SecurityException if the microphone is not granted
-     * @throws IOException if the microphone or the model cannot be opened
+     * @throws IOException if the model cannot be opened
      * @throws IllegalArgumentException if the model is damaged, or does not fit its labels
      */
-    public fun start(onFailure: (Exception) -> Unit = ::log, onEvent: (Event) -> Unit) {
-        if (session != null) return
+    @JvmOverloads
+    @Throws(IOException::class)
+    public fun start(onState: ListenerStateCallback = ListenerStateCallback {}, onEvent: SoundEventCallback) {
         if (!mayListen) {
             throw SecurityException("the microphone is not granted: call askFor(activity, requestCode) first")
         }
-        session = Session(onEvent) { error ->
-            close()
-            onFailure(error)
-        }.also { it.begin() }
+        val started = running ?: Running(device.load(card))
+        this.onEvent = onEvent
+        this.onState = onState
+        if (running == null) {
+            running = started
+            started.begin()
+        }
     }
 
-    /** Stops listening; what was sounding is told as ended. */
+    /** Begins to listen, as the other does, for who collects [events] and [state]. */
+    @Throws(IOException::class)
+    public fun start(): Unit = start(onEvent = {})
+
+    /**
+     * Stops at once, without waiting for the microphone or the model. What sounds is reported as ended
+     * before it returns, and nothing after.
+     */
     override fun close() {
-        session?.end()
-        session = null
+        val ending = running ?: return
+        running = null
+        ignored = ending.ignored
+        try {
+            ending.end()
+        } finally {
+            change(ListenerState.Stopped)
+        }
     }
 
-    /** One time of listening, over as many pauses as it takes. */
-    private inner class Session(
-        private val onEvent: (Event) -> Unit,
-        private val onFailure: (Exception) -> Unit,
-    ) : Visibility() {
-        private val tflite = LiteRtModel.map(context)
-        private val model = LiteRtModel(tflite, card)
-        private val hearing = Hearing(card, model) { event -> main.post { onEvent(event) } }
-        private var microphone: Microphone? = null
-        private var inference: Thread? = null
-        private var pausedAt = 0L
+    private fun change(new: ListenerState) {
+        currentState.value = new
+        onState.onState(new)
+    }
+
+    /** What is at work between start and close. */
+    private inner class Running(model: LoadedModel) : SessionReports {
+        private val delivery = Delivery(device)
+        private val session = ListeningSession(card, model, microphone, this, device::nanos, device.patience)
+        private val visibility = AppVisibility(device, session::resume, session::pause)
+
+        val ignored: Int get() = session.ignored
 
         fun begin() {
-            try {
-                capture()
-            } catch (error: IOException) {
-                model.close()
-                throw error
-            }
-            if (!inBackground) (context as? Application)?.registerActivityLifecycleCallbacks(this)
+            session.start()
+            if (!inBackground) (context as? Application)?.registerActivityLifecycleCallbacks(visibility)
         }
 
         fun end() {
-            (context as? Application)?.unregisterActivityLifecycleCallbacks(this)
-            release()
-            hearing.finish()
-            model.close()
-            if (hearing.ignored > 0) Log.w(TAG, "${hearing.ignored} windows had scores that are not numbers")
+            (context as? Application)?.unregisterActivityLifecycleCallbacks(visibility)
+            visibility.close()
+            session.close()
+            delivery.drain()
         }
 
-        override fun hidden() {
-            release()
-            hearing.lose(0)
-            pausedAt = SystemClock.elapsedRealtimeNanos() // goes on while the phone sleeps
+        override fun event(event: SoundEvent) = delivery.add {
+            currentEvents.tryEmit(event)
+            onEvent.onEvent(event)
         }
 
-        override fun shown() {
-            if (microphone != null) return
-            val away = (SystemClock.elapsedRealtimeNanos() - pausedAt) / NANOSECONDS
-            hearing.lose((away * card.sampleRate).toLong())
-            try {
-                capture()
-            } catch (error: IOException) {
-                onFailure(error)
-            }
-        }
+        override fun state(state: ListenerState) = delivery.add { change(state) }
 
-        private fun capture() {
-            val record = Microphone.open(card)
-            val rate = record.sampleRate
-            val block = Microphone.hopAt(rate, card)
-            val queue = SampleQueue(block + rate * QUEUE_SECONDS)
-            val opened = Microphone(record, block, queue) { error -> fail(error) }
-            opened.start()
-            microphone = opened
-            inference = Thread({ infer(queue, rate) }, "pocketear-inference").apply { start() }
-        }
-
-        private fun release() {
-            microphone?.close()
-            inference?.join()
-            microphone = null
-            inference = null
-        }
-
-        private fun infer(queue: SampleQueue, rate: Int) {
-            try {
-                drain(queue, rate, card.sampleRate, hearing)
-            } catch (error: RuntimeException) { // of the model's runtime
-                fail(error)
-            }
-        }
-
-        private fun fail(error: Exception) {
-            main.post { if (session === this) onFailure(error) }
+        override fun failed(error: Exception) = delivery.add {
+            running = null
+            this@SoundListener.ignored = ignored
+            end()
+            change(ListenerState.Failed(error))
         }
     }
 
     private companion object {
-        const val TAG = "SoundListener"
-        const val QUEUE_SECONDS = 4 // beside the block that comes in
-        const val NANOSECONDS = 1e9
-
-        fun log(error: Exception) {
-            Log.e(TAG, "no longer listening", error)
-        }
+        const val BUFFERED = 64
     }
 }
 
-/** Feeds [hearing] from [queue], resampled where the rates differ, until the queue is closed. */
-internal fun drain(queue: SampleQueue, rate: Int, wanted: Int, hearing: Hearing) {
-    val block = FloatArray(BLOCK)
-    val resampler = if (rate == wanted) null else Resampler(rate, wanted, BLOCK)
-    while (true) {
-        val size = queue.take(block)
-        when {
-            size < 0 -> return
-            size == 0 -> {
-                hearing.lose(queue.takeLost() * wanted / rate)
-                resampler?.reset()
-            }
-            resampler == null -> hearing.push(block, size)
-            else -> hearing.push(resampler.output, resampler.push(block, size))
-        }
-    }
+/** What a [SoundListener] needs of a device besides a [Context]. */
+internal interface Device {
+    val patience: Patience
+
+    fun card(): ModelCard
+
+    fun load(card: ModelCard): LoadedModel
+
+    /** A clock that goes on while the phone sleeps. */
+    fun nanos(): Long
+
+    /** Runs [action] on the main thread, after what was posted before. */
+    fun post(delayMillis: Long = 0, action: () -> Unit)
 }
 
-private const val BLOCK = 1024
+/** The device that it runs on. */
+private class Phone(private val context: Context, private val model: ModelSource) : Device {
+    private val main by lazy { Handler(Looper.getMainLooper()) }
 
-/** Tells when the last activity of the app leaves the screen, and when one is back. */
-internal abstract class Visibility : Application.ActivityLifecycleCallbacks {
-    private val visible = HashSet<Activity>()
+    override val patience: Patience = Patience()
 
-    abstract fun shown()
+    override fun card(): ModelCard = ModelCard.read(model.read(context))
 
-    abstract fun hidden()
+    override fun load(card: ModelCard): LoadedModel = LiteRtModel(model.read(context), card)
 
-    override fun onActivityStarted(activity: Activity) {
-        visible.add(activity)
-        shown()
+    override fun nanos(): Long = SystemClock.elapsedRealtimeNanos()
+
+    override fun post(delayMillis: Long, action: () -> Unit) {
+        main.postDelayed(action, delayMillis)
     }
-
-    /** One that was visible before listening began was never seen to start. */
-    override fun onActivityResumed(activity: Activity) = onActivityStarted(activity)
-
-    override fun onActivityStopped(activity: Activity) {
-        visible.remove(activity)
-        if (visible.isEmpty()) hidden()
-    }
-
-    override fun onActivityCreated(activity: Activity, state: Bundle?) = Unit
-
-    override fun onActivityPaused(activity: Activity) = Unit
-
-    override fun onActivitySaveInstanceState(activity: Activity, state: Bundle) = Unit
-
-    override fun onActivityDestroyed(activity: Activity) = Unit
 }

@@ -1,17 +1,24 @@
 package dev.pocketear
 
 /** A stream cut into windows, [hop] samples apart. Allocates nothing after it is made. */
-public class WindowBuffer(windowLength: Int, private val hop: Int) {
+internal class WindowBuffer(windowLength: Int, private val hop: Int) {
     private val held = FloatArray(windowLength)
     private var count = 0
     private var whole = false // whether a window came out since the start, or since a gap
 
     /** Index in the stream of the first sample held. */
-    public var start: Long = 0
+    var start: Long = 0
         private set
 
-    /** Takes [size] samples; hands each window to [use] as it fills up, valid until it returns. */
-    public fun push(samples: FloatArray, size: Int = samples.size, use: (FloatArray) -> Unit) {
+    /** Index in the stream of the next sample. */
+    val end: Long get() = start + count
+
+    /**
+     * Takes [size] samples; hands each window to [use] as it fills up, valid until it returns.
+     *
+     * If [use] throws, the samples that follow its window are not taken.
+     */
+    fun push(samples: FloatArray, size: Int = samples.size, use: (FloatArray) -> Unit) {
         var taken = 0
         while (taken < size) {
             val more = minOf(size - taken, held.size - count)
@@ -20,23 +27,26 @@ public class WindowBuffer(windowLength: Int, private val hop: Int) {
             taken += more
             if (count == held.size) {
                 whole = true
-                use(held)
-                held.copyInto(held, 0, hop, held.size)
-                count -= hop
-                start += hop
+                try {
+                    use(held)
+                } finally {
+                    held.copyInto(held, 0, hop, held.size)
+                    count -= hop
+                    start += hop
+                }
             }
         }
     }
 
-    /** [lost] samples of the stream are lost: no window spans them. */
-    public fun lose(lost: Long) {
-        start += count + lost
+    /** [missing] samples of the stream are missing: no window spans them. */
+    fun skip(missing: Long) {
+        start += count + missing
         count = 0
         whole = false
     }
 
     /** The window of a stream shorter than a window, zero-padded at its end; else null. */
-    public fun finish(): FloatArray? {
+    fun finish(): FloatArray? {
         if (whole || count == 0) return null
         held.fill(0f, count)
         return held

@@ -1,6 +1,5 @@
 package dev.pocketear
 
-import java.io.IOException
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -83,15 +82,6 @@ class ChunkRunnerTest {
         }
         for (other in listOf(plainCard(window = 4, hop = 4), plainCard(window = 10, hop = 4))) {
             assertThrows(IllegalArgumentException::class.java) { formOf(listOf(4, 10), listOf(2, 10), other) }
-        }
-    }
-
-    @Test
-    fun theFileOfWindowsIsLeftToOtherRuntimes() {
-        assertEquals("a_int8.tflite", LiteRtModel.assetOf(arrayOf("a_int8.tflite", "a_int8_window.tflite", "x.txt")))
-        for (files in listOf(emptyArray(), arrayOf("a_window.tflite"), arrayOf("a.tflite", "b.tflite"))) {
-            val error = assertThrows(IOException::class.java) { LiteRtModel.assetOf(files) }
-            assertTrue(error.message!!, "want one .tflite" in error.message!!)
         }
     }
 }

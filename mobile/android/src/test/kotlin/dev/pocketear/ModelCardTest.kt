@@ -77,7 +77,7 @@ class ModelCardTest {
 
     @Test
     fun labelsThatDoNotMatchAreRefused() {
-        val case = JSONObject(Vectors.cases("listener.json").first().toString())
+        val case = JSONObject(Vectors.cases("decoder.json").first().toString())
         case.getJSONArray("labels").put("dog")
         val error = assertThrows(IllegalArgumentException::class.java) { cardOf(case) }
         assertTrue(error.message!!, "labels and thresholds differ" in error.message!!)

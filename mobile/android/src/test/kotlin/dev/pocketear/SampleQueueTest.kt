@@ -31,24 +31,26 @@ class SampleQueueTest {
     }
 
     @Test
-    fun aFullQueueLosesWhatComesAndSaysHowMuchAfterWhatItHolds() {
+    fun aFullQueueDropsWhatItHoldsAndSaysHowMuch() {
         val queue = SampleQueue(8)
         queue.offer(1, 6)
         queue.offer(7, 4) // does not fit
-        queue.offer(11, 1) // would, but must not overtake the loss
+        queue.offer(11, 1)
         queue.close()
-        assertEquals(listOf(1, 2, 3, 4, 5, 6, -5), queue.all())
+        assertEquals(listOf(-6, 7, 8, 9, 10, 11), queue.all())
     }
 
     @Test
-    fun afterALossItGoesOn() {
+    fun afterTwoLossesItGoesOn() {
         val queue = SampleQueue(4)
-        queue.offer(1, 5)
+        queue.offer(1, 3)
+        queue.offer(4, 5) // does not fit at all
+        queue.offer(9, 2)
+        queue.offer(11, 3)
         assertEquals(0, queue.take(FloatArray(4)))
-        assertEquals(5, queue.takeLost())
-        queue.offer(6, 2)
+        assertEquals(10, queue.takeLost())
         queue.close()
-        assertEquals(listOf(6, 7), queue.all())
+        assertEquals(listOf(11, 12, 13), queue.all())
     }
 
     @Test

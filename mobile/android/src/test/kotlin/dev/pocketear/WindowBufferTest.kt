@@ -27,7 +27,7 @@ class WindowBufferTest {
         var position = 0
         val blocks = case.getJSONArray("blocks")
         for (block in List(blocks.length()) { blocks.getInt(it) }) {
-            if (block < 0) buffer.lose(-block.toLong())
+            if (block < 0) buffer.skip(-block.toLong())
             else buffer.push(FloatArray(block) { position + it + 1f }, block, see)
             position += kotlin.math.abs(block)
         }

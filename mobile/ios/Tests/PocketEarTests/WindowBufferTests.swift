@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
 final class WindowBufferTests: XCTestCase {
     func testVectors() throws {
@@ -35,7 +35,7 @@ final class WindowBufferTests: XCTestCase {
         let blocks = try XCTUnwrap(vector["blocks"] as? [NSNumber]).map { $0.intValue }
         for block in blocks {
             if block < 0 {
-                buffer.lose(-block)
+                buffer.skip(-block)
             } else {
                 buffer.push((0..<block).map { Float(position + $0 + 1) }, use: see)
             }

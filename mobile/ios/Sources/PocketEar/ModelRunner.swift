@@ -25,8 +25,10 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
     private var chunks: ChunkRunner<MLMultiArray?>  // of no state where the model takes windows
 
     /// Compiles the model, unless this device did before, and loads it.
-    public convenience init() async throws {
-        try await self.init(model: ModelRunner.load(ModelRunner.source()))
+    ///
+    /// - Parameter computeUnits: what Core ML may use. iOS refuses the GPU to an app in the background.
+    public convenience init(computeUnits: MLComputeUnits = .cpuAndNeuralEngine) async throws {
+        try await self.init(model: ModelRunner.load(ModelRunner.source(), computeUnits: computeUnits))
     }
 
     /// Takes a loaded model with a card in its metadata.
@@ -141,21 +143,23 @@ public final class ModelRunner: SoundModel, @unchecked Sendable {
     }
 
     /// Loads what Core ML made of `source`: kept in Caches, under a name made from its content.
-    static func load(_ source: URL) async throws -> MLModel {
+    static func load(_ source: URL, computeUnits: MLComputeUnits) async throws -> MLModel {
+        let configuration = MLModelConfiguration()
+        configuration.computeUnits = computeUnits
         let folder = try FileManager.default.url(
             for: .cachesDirectory, in: .userDomainMask, appropriateFor: nil, create: true
         ).appendingPathComponent("pocketear")
         let kept = try folder.appendingPathComponent(fingerprint(source) + ".mlmodelc")
-        if let model = try? MLModel(contentsOf: kept) { return model }
+        if let model = try? MLModel(contentsOf: kept, configuration: configuration) { return model }
         let fresh = try await MLModel.compileModel(at: source)
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try? FileManager.default.removeItem(at: kept)
             try FileManager.default.moveItem(at: fresh, to: kept)
         } catch {  // no room, or another listener keeps it at this moment
-            return try MLModel(contentsOf: fresh)
+            return try MLModel(contentsOf: fresh, configuration: configuration)
         }
-        return try MLModel(contentsOf: kept)
+        return try MLModel(contentsOf: kept, configuration: configuration)
     }
 
     private static func fingerprint(_ source: URL) throws -> String {

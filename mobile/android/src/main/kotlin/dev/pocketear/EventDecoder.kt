@@ -3,9 +3,9 @@ package dev.pocketear
 /**
  * Scores of successive windows to events: the same algorithm, to the last bit, as listener.py.
  *
- * Nothing is allocated a window; an [Event] is, when there is one to tell.
+ * Nothing is allocated a window; a [SoundEvent] is, when there is one to report.
  */
-public class Listener(private val card: ModelCard, private val tell: (Event) -> Unit) {
+public class EventDecoder(private val card: ModelCard, private val onEvent: SoundEventCallback) {
     private val rate = card.sampleRate
     private val hop = card.hopLength
     private val middle = (card.windowLength - hop) / 2
@@ -15,7 +15,7 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
     private val states = card.labels.withIndex()
         .filter { (_, label) -> label in card.thresholds }
         .map { (index, label) -> State(index, card.thresholds.getValue(label)) }
-    private var heard = 0L
+    private var seen = 0L
     private var next = 0L // where the next window starts, in samples
 
     /** Windows whose scores were not all numbers. */
@@ -36,8 +36,8 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
                 return
             }
         }
-        scores.copyInto(history[(heard % history.size).toInt()])
-        heard += 1
+        scores.copyInto(history[(seen % history.size).toInt()])
+        seen += 1
         for (index in states.indices) step(states[index], start)
     }
 
@@ -54,9 +54,9 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
 
     /** Summed oldest first, then divided, in 32 bits: the order is part of the contract. */
     private fun mean(label: Int): Float {
-        val count = minOf(heard, history.size.toLong())
+        val count = minOf(seen, history.size.toLong())
         var total = 0f
-        for (row in heard - count until heard) total += history[(row % history.size).toInt()][label]
+        for (row in seen - count until seen) total += history[(row % history.size).toInt()][label]
         return total / count.toFloat()
     }
 
@@ -71,24 +71,24 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
         }
         state.end = start + hop
         if (mean > state.peak) state.peak = mean
-        if (state.told || state.end - state.start < minSamples) return
-        state.told = true
-        tell(event(state, ended = false))
+        if (state.reported || state.end - state.start < minSamples) return
+        state.reported = true
+        onEvent.onEvent(event(state, ended = false))
     }
 
     private fun endAll() {
-        heard = 0
+        seen = 0
         for (index in states.indices) if (states[index].sounding) end(states[index])
     }
 
     private fun end(state: State) {
         state.sounding = false
-        if (!state.told) return
+        if (!state.reported) return
         state.ready = state.end + refractory
-        tell(event(state, ended = true))
+        onEvent.onEvent(event(state, ended = true))
     }
 
-    private fun event(state: State, ended: Boolean) = Event(
+    private fun event(state: State, ended: Boolean) = SoundEvent(
         card.labels[state.index],
         state.start.toDouble() / rate,
         state.end.toDouble() / rate,
@@ -100,7 +100,7 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
     private inner class State(val index: Int, val on: Float) {
         val off = on - card.hysteresis
         var sounding = false
-        var told = false
+        var reported = false
         var start = 0L
         var end = 0L
         var ready = 0L
@@ -108,7 +108,7 @@ public class Listener(private val card: ModelCard, private val tell: (Event) -> 
 
         fun begin(at: Long) {
             sounding = true
-            told = false
+            reported = false
             start = at
             peak = 0f
         }

@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
 final class ModelCardTests: XCTestCase {
     private func refusal(_ text: String) -> String {
@@ -14,7 +14,7 @@ final class ModelCardTests: XCTestCase {
     }
 
     func testLabelsThatDoNotMatchAreRefused() throws {
-        var vector = try Vectors.cases("listener.json")[0]
+        var vector = try Vectors.cases("decoder.json")[0]
         vector["labels"] = ["background", "crying_baby", "dog"]
         XCTAssertThrowsError(try card(of: vector)) { error in
             XCTAssertTrue("\(error)".contains("labels and thresholds differ"))
@@ -31,7 +31,7 @@ final class ModelCardTests: XCTestCase {
 
     func testTheQuietPeakIs0WhereACardHasNone() throws {
         XCTAssertEqual(try plainCard(quietPeak: 0.01).quietPeak, 0.01)
-        XCTAssertEqual(try card(of: Vectors.cases("listener.json")[0]).quietPeak, 0)
+        XCTAssertEqual(try card(of: Vectors.cases("decoder.json")[0]).quietPeak, 0)
     }
 
     func testWhatIsNotACardIsRefused() {

@@ -1,11 +1,11 @@
 import Foundation
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
-final class ListenerTests: XCTestCase {
+final class EventDecoderTests: XCTestCase {
     func testVectors() throws {
-        let cases = try Vectors.cases("listener.json")
+        let cases = try Vectors.cases("decoder.json")
         XCTAssertGreaterThan(cases.count, 50)
         for vector in cases {
             try check(vector)
@@ -14,10 +14,10 @@ final class ListenerTests: XCTestCase {
 
     private func check(_ vector: [String: Any]) throws {
         let name = try vector.text("name")
-        let (told, ignored) = try heard(vector)
+        let (reported, ignored) = try run(vector)
         let expected = try vector.objects("events")
-        XCTAssertEqual(told.count, expected.count, name)
-        for ((after, event), wanted) in zip(told, expected) {
+        XCTAssertEqual(reported.count, expected.count, name)
+        for ((after, event), wanted) in zip(reported, expected) {
             XCTAssertEqual(after, try wanted.int("after"), name)
             XCTAssertEqual(event.label, try wanted.text("label"), name)
             XCTAssertEqual(event.ended, try wanted.int("ended") == 1, name)
@@ -29,32 +29,32 @@ final class ListenerTests: XCTestCase {
         XCTAssertEqual(ignored, try vector.int("ignored"), name)
     }
 
-    private func heard(_ vector: [String: Any]) throws -> ([(Int, Event)], Int) {
+    private func run(_ vector: [String: Any]) throws -> ([(Int, SoundEvent)], Int) {
         var after = 0
-        var told: [(Int, Event)] = []
-        let listener = Listener(card: try card(of: vector)) { told.append((after, $0)) }
+        var reported: [(Int, SoundEvent)] = []
+        let decoder = EventDecoder(card: try card(of: vector)) { reported.append((after, $0)) }
         for step in try vector.objects("steps") {
             if step["gap"] != nil {
-                listener.gap(start: try step.int("gap"))
+                decoder.gap(start: try step.int("gap"))
             } else {
                 let scores = try XCTUnwrap(step["scores"] as? [Any])
-                try listener.push(scores.map { ($0 as? NSNumber).map { Float($0.doubleValue) } ?? .nan })
+                try decoder.push(scores.map { ($0 as? NSNumber).map { Float($0.doubleValue) } ?? .nan })
             }
             after += 1
         }
-        listener.finish()
-        return (told, listener.ignored)
+        decoder.finish()
+        return (reported, decoder.ignored)
     }
 
     func testInfinityIsNotANumber() throws {
-        let listener = Listener(card: try plainCard()) { XCTFail("told \($0)") }
-        try listener.push([0, .infinity])
-        XCTAssertEqual(listener.ignored, 1)
+        let decoder = EventDecoder(card: try plainCard()) { XCTFail("\($0)") }
+        try decoder.push([0, .infinity])
+        XCTAssertEqual(decoder.ignored, 1)
     }
 
     func testOtherLabelsAreRefused() throws {
-        let listener = Listener(card: try plainCard()) { _ in }
-        XCTAssertThrowsError(try listener.push([0, 0, 0])) { error in
+        let decoder = EventDecoder(card: try plainCard()) { _ in }
+        XCTAssertThrowsError(try decoder.push([0, 0, 0])) { error in
             XCTAssertTrue("\(error)".contains("3 scores for 2 labels"))
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
 final class FrontEndTests: XCTestCase {
     func testThePortablePathIsLibrosas() throws {
@@ -86,7 +86,7 @@ final class FrontEndTests: XCTestCase {
 
     func testAFrontEndThatIsMissingOrWrongIsRefusedByName() throws {
         let vector = try Vectors.cases("front_end.json")[0]
-        for (key, value, told) in [
+        for (key, value, reported) in [
             ("n_fft", 400, "power of two"), ("n_fft", 2048, "at most window_length"),
             ("win_length", 400, "2 to n_fft"), ("hop_length", 0, "wrong lengths"),
             ("n_mels", 0, "n_mels"), ("n_mfcc", 25, "n_mfcc"), ("fmax", 9000, "fmax"), ("fmin", 8000, "fmin"),
@@ -96,7 +96,7 @@ final class FrontEndTests: XCTestCase {
             var frontend = try XCTUnwrap(vector["frontend"] as? [String: Any])
             frontend[key] = value
             let refused = refusal(try cardText(of: ["frontend": frontend]))
-            XCTAssertTrue(refused.contains(ModelCard.key) && refused.contains(told), "\(key): \(refused)")
+            XCTAssertTrue(refused.contains(ModelCard.key) && refused.contains(reported), "\(key): \(refused)")
         }
         XCTAssertTrue(refusal(try cardText(of: [:])).contains("no front-end that can be read"))
         XCTAssertTrue(refusal(try cardText(of: ["frontend": [String: Any]()])).contains("no front-end that can be read"))

@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
 /// mobile/vectors: what the listeners in Python, Kotlin and Swift must all do.
 enum Vectors {

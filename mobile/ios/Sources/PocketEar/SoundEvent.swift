@@ -1,10 +1,10 @@
 import Foundation
 
-/// A label heard from `startSeconds` to `endSeconds`, in seconds since listening began.
+/// A label that sounds from `startSeconds` to `endSeconds`, in seconds since listening began.
 ///
-/// Told twice: once it has lasted long enough (`ended` false, `endSeconds` and `peak` so far), and
+/// Reported twice: once it has lasted long enough (`ended` false, `endSeconds` and `peak` so far), and
 /// when it is over (`ended` true).
-public struct Event: Equatable, Sendable {
+public struct SoundEvent: Equatable, Sendable {
     public let label: String
     public let startSeconds: Double
     public let endSeconds: Double
@@ -21,7 +21,7 @@ public struct Event: Equatable, Sendable {
     }
 }
 
-/// What stops a listener, and how to mend it.
+/// What stops a listener, and how to fix it.
 public struct SoundListenerError: LocalizedError, Equatable, Sendable, CustomStringConvertible {
     public let description: String
 

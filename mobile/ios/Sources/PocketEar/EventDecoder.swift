@@ -1,23 +1,23 @@
 /// Scores of successive windows to events: the same algorithm, to the last bit, as listener.py.
 ///
-/// Nothing is allocated a window; an event is, when there is one to tell. One thread at a time.
-public final class Listener {
+/// Nothing is allocated a window; an event is, when there is one to report. One thread at a time.
+public final class EventDecoder {
     private let card: ModelCard
-    private let tell: (Event) -> Void
+    private let onEvent: (SoundEvent) -> Void
     private let middle: Int
     private let minSamples: Int
     private let refractory: Int
     private var history: [[Float]]
     private var states: [State]
-    private var heard = 0
+    private var seen = 0
     private var next = 0  // where the next window starts, in samples
 
     /// Windows whose scores were not all numbers.
     public private(set) var ignored = 0
 
-    public init(card: ModelCard, tell: @escaping (Event) -> Void) {
+    public init(card: ModelCard, onEvent: @escaping (SoundEvent) -> Void) {
         self.card = card
-        self.tell = tell
+        self.onEvent = onEvent
         middle = (card.windowLength - card.hopLength) / 2
         minSamples = Int(card.minSeconds * Double(card.sampleRate) + 0.5)
         refractory = Int(card.refractorySeconds * Double(card.sampleRate) + 0.5)
@@ -43,11 +43,11 @@ public final class Listener {
             endAll()
             return
         }
-        let row = heard % history.count
+        let row = seen % history.count
         for index in scores.indices {
             history[row][index] = scores[index]
         }
-        heard += 1
+        seen += 1
         for index in states.indices {
             step(index, start: start)
         }
@@ -66,9 +66,9 @@ public final class Listener {
 
     /// Summed oldest first, then divided, in 32 bits: the order is part of the contract.
     private func mean(_ label: Int) -> Float {
-        let count = min(heard, history.count)
+        let count = min(seen, history.count)
         var total: Float = 0
-        for row in (heard - count)..<heard {
+        for row in (seen - count)..<seen {
             total += history[row % history.count][label]
         }
         return total / Float(count)
@@ -86,13 +86,13 @@ public final class Listener {
         states[index].end = start + card.hopLength
         if mean > states[index].peak { states[index].peak = mean }
         let lasted = states[index].end - states[index].start
-        if states[index].told || lasted < minSamples { return }
-        states[index].told = true
-        tell(event(states[index], ended: false))
+        if states[index].reported || lasted < minSamples { return }
+        states[index].reported = true
+        onEvent(event(states[index], ended: false))
     }
 
     private func endAll() {
-        heard = 0
+        seen = 0
         for index in states.indices where states[index].sounding {
             end(index)
         }
@@ -100,13 +100,13 @@ public final class Listener {
 
     private func end(_ index: Int) {
         states[index].sounding = false
-        if !states[index].told { return }
+        if !states[index].reported { return }
         states[index].ready = states[index].end + refractory
-        tell(event(states[index], ended: true))
+        onEvent(event(states[index], ended: true))
     }
 
-    private func event(_ state: State, ended: Bool) -> Event {
-        Event(
+    private func event(_ state: State, ended: Bool) -> SoundEvent {
+        SoundEvent(
             label: card.labels[state.index],
             startSeconds: Double(state.start) / Double(card.sampleRate),
             endSeconds: Double(state.end) / Double(card.sampleRate),
@@ -120,7 +120,7 @@ public final class Listener {
         let on: Float
         let off: Float
         var sounding = false
-        var told = false
+        var reported = false
         var start = 0
         var end = 0
         var ready = 0
@@ -134,7 +134,7 @@ public final class Listener {
 
         mutating func begin(_ at: Int) {
             sounding = true
-            told = false
+            reported = false
             start = at
             peak = 0
         }

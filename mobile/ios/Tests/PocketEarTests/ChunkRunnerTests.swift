@@ -1,6 +1,6 @@
 import XCTest
 
-@testable import SoundListener
+@testable import PocketEar
 
 /// A model of some chunks a window: its state are the sums of the chunks before, its second score the
 /// sum of all.
