@@ -14,7 +14,7 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketear.data.decoding import audio, containers, measure
+from pocketear.data.decoding import audio, int16, measure, recording
 from pocketear.data.decoding.bandwidth import N_FFT, Spectrum, cutoff
 from sounds import silence, tone, write
 
@@ -63,9 +63,9 @@ def test_a_long_clip_has_the_bytes_and_measures_of_one_that_is_decoded_at_once(
     samples, measured = measure.decode_clip(path, 0, 0, 16_000)
 
     whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    assert whole.size > containers.MOST_AT_ONCE
+    assert whole.size > recording.MOST_AT_ONCE
     at_once = soxr.resample(whole.mean(axis=1, dtype=np.float32), rate, 16_000, quality="HQ")
-    np.testing.assert_array_equal(samples, audio.to_int16(at_once))
+    np.testing.assert_array_equal(samples, int16.to_int16(at_once))
     block = round(rate / 100)
     quiet = (np.abs(whole) < 1 / 32768).all(axis=1)
     blocks = quiet[: len(quiet) // block * block].reshape(-1, block).all(axis=1)

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_int16
+from pocketear.data.decoding.audio import LONGEST, no_samples, resampled
 from pocketear.data.decoding.bandwidth import cutoff
-from pocketear.data.decoding.containers import Part, Recording, pieces
+from pocketear.data.decoding.containers import pieces
 from pocketear.data.decoding.depth import Depth
+from pocketear.data.decoding.int16 import to_int16
 from pocketear.data.decoding.noise import Hum, SpectrumAndFloor
+from pocketear.data.decoding.recording import Part, Recording
 
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768
