@@ -59,7 +59,7 @@ BY_FFMPEG = [
 ENDLESS = {"a.ac3", "a.mp2"}
 CUT = {"a.ts": 50}  # % of a file: where a frame is parted, which packets of MPEG-TS seldom show
 # FFmpeg takes what lies behind for frames.
-TAKES_ALL = {"a.ac3", "a.amr"}
+TAKES_ALL = {"a.ac3", "a.amr", "a.mp2"}
 ONE_ONLY = {"a.wv"}  # libavformat ends where the count of blocks begins anew
 
 
