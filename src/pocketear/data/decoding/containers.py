@@ -31,6 +31,7 @@ _UNKNOWN = 1 << 62  # samples; beyond it, libsndfile says that the header gives 
 _UNREAD = 1 << 14  # bytes; libsndfile may leave half as many of a FLAC that it has read to its end
 _FLAC_COUNT = slice(22, 26)  # the bytes that count its samples, but for four bits before them
 _LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
+_LEAST_LEFT = 0.01  # of the power that channels have together if they do not go together
 # What libsndfile reads without the decoders of Ogg, MP3 and FFmpeg: WAV and AIFF that hold samples
 # as they are, and FLAC.
 _PLAIN_KINDS = ("wav", "rf64", "flac", "aiff", "form")
@@ -64,18 +65,44 @@ def pieces(
     """A part of a file in pieces of about `block` samples a channel, fewer if there are many.
 
     plain: only WAV, AIFF and FLAC that libsndfile reads without another library
-    raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, or holds
-        NaN or infinity; NotPlainError, before the first piece, if it is not `plain`
+    raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, holds NaN or
+        infinity, or, at its end, if its channels cancel each other; NotPlainError, before the first
+        piece, if it is not `plain`
     """
     _check_file(path)
-    done = 0
+    done, balance = 0, _Balance()
     for piece in _read_plain(path, part, block) if plain else _read(path, part, block):
         first, _ = part.samples(piece.sample_rate)
         _check_samples(path, piece.samples, first + done)
         done += len(piece.samples)
         if done > part.longest * piece.sample_rate:
             raise too_long(path, f"lasts {part.longest:g} s and more", part)
+        balance.add(piece.samples)
         yield piece
+    balance.check(path)
+
+
+class _Balance:
+    """What is left of the channels where they are one, as a model gets them."""
+
+    def __init__(self) -> None:
+        self._each = self._mean = 0.0  # sums of squares
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """samples: (sample, channel)"""
+        channels = samples.shape[1]
+        if channels > 1:
+            # of channels that have nothing to do with each other, both sums are the same
+            self._each += float(np.square(samples, dtype=np.float64).sum()) / channels**2
+            self._mean += float(np.square(samples.mean(axis=1), dtype=np.float64).sum())
+
+    def check(self, path: Path) -> None:
+        """raises: ClipError if hardly anything is left"""
+        if self._mean < _LEAST_LEFT * self._each:
+            raise ClipError(
+                f"{path}: its channels cancel each other, so that their mean is almost silence; "
+                "export one of them"
+            )
 
 
 def _check_file(path: Path) -> None:
