@@ -21,17 +21,18 @@ _TRACEBACKS = {
 # A careless reader of recordings goes by a file's first bytes, takes what is unknown for samples,
 # and reads at once as much as a header says.
 _CARELESS = """
-        head = raw.read(4)
-        raw.seek(0)
+        whole.seek(0)
+        head = whole.read(4)
+        whole.seek(0)
         try:
-            file = _SoundFile(raw.fileno(), closefd=False)
+            file = _SoundFile(whole)
         except soundfile.LibsndfileError:
-            file = None
-        if not file and head not in (b"#EXT", b"ffco"):
-            raw.seek(0)
+            if head in (b"#EXT", b"ffco"):
+                yield None
+                return
+            whole.seek(0)
             file = _SoundFile(
-                raw.fileno(), closefd=False, format="RAW", samplerate=16000, channels=1,
-                subtype="PCM_16",
+                whole, format="RAW", samplerate=16000, channels=1, subtype="PCM_16"
             )
 """
 # kind -> file below src/pocketear -> (what stands there, what stands in the copy)
@@ -51,27 +52,26 @@ WITHOUT = {
             ("if wanted > part.longest * rate and declared < _UNKNOWN:", "if False:"),
             (
                 """
-        try:  # by its number: libsndfile then neither judges the name nor looks for files beside it
-            file = _SoundFile(raw.fileno(), closefd=False)
+        try:
+            file = _SoundFile(whole if is_whole else window)
         except soundfile.LibsndfileError:
-            file = None
+            yield None
+            return
 """,
                 _CARELESS,
             ),
-            (
-                'with path.open("rb") as raw:\n        head',
-                'with path.open("rb", buffering=0) as raw:\n        head',
-            ),
+        ],
+        "data/decoding/ffmpeg.py": [
             (
                 'av.open(f"file:{path}", options=_OPTIONS)',
                 'av.open(f"file:{path}", options=_ANY, '
                 'format={b"#EXT": "hls", b"ffco": "concat"}.get(path.read_bytes()[:4]))',
             ),
             (
-                "WHOLE = Part()",
-                'WHOLE = Part()\n_ANY = {"protocol_whitelist": "file,http,tcp", "safe": "0", '
+                "_MOST_DAMAGED = 0.1",
+                '_ANY = {"protocol_whitelist": "file,http,tcp", "safe": "0", '
                 '"allowed_extensions": "ALL", "allowed_segment_extensions": "ALL", '
-                '"extension_picky": "0"}',
+                '"extension_picky": "0"}\n_MOST_DAMAGED = 0.1',
             ),
         ],
         "data/clip_table.py": [("if not path.is_file():", "if False:")],

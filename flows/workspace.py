@@ -11,6 +11,7 @@ from typing import Any
 
 from dvc.utils.serialize import modify_yaml
 from filelock import FileLock, Timeout
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pocketear.base.errors import ParamsError
 from pocketear.base.yaml_text import read_yaml
@@ -64,6 +65,7 @@ def set_params(root: Path, overrides: Sequence[str]) -> None:
         with modify_yaml(str(candidate)) as params:
             for override in overrides:
                 _set(params, override)
+            _quote(params)
         try:
             load_params(candidate)
         except ParamsError as error:
@@ -90,6 +92,25 @@ def _set(params: dict[str, Any], override: str) -> None:
     if isinstance(params[last], float) and isinstance(value, str):
         value = _number(text)  # YAML 1.1 takes 2e-4 for text
     params[last] = value
+
+
+def _quote(values: Any) -> None:
+    """Put quotes round text that would be read as something else: yes, 1_000 or 12:30 in YAML 1.1.
+
+    DVC writes YAML 1.2, where they need none. values: a mapping or a list, all that is in it
+    """
+    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+        if isinstance(value, dict | list):
+            _quote(value)
+        elif isinstance(value, str) and not _is_text(value):
+            values[key] = SingleQuotedScalarString(value)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return read_yaml(f"[{value}, {value}]", "a value") == [value, value]
+    except ValueError:
+        return False
 
 
 def _number(text: str) -> float | str:

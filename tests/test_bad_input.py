@@ -77,7 +77,7 @@ SET_ASIDE: dict[str, tuple[Callable[[Path], object], str]] = {
         "truncated, its end is missing; copy it again",
     ),
     "cut.ogg": (lambda p: halved(write(p, tone(20))), "truncated, its end is missing"),
-    "cut.m4a": (lambda p: halved(write_by_phone(p)), "not a sound file that can be read"),
+    "cut.m4a": (lambda p: halved(write_by_phone(p)), "truncated, its end is missing"),
     "nan.wav": (
         lambda p: write_with(p, np.nan),
         "sample 7 is NaN or infinite; export the clip again",

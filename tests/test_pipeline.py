@@ -44,8 +44,10 @@ RERUNS = {
     "report/unseen.py": set(),
     "data/clip_table.py": {"ingest"},
     "evaluation/label_errors.py": {"report"},
-    "data/decoding/audio.py": {"ingest", "group", "featurize", "train", "export_litert", "evaluate"}
-    | {"parity", "report", "register", "crossvalidate", "robustness"},
+    "data/decoding/audio.py": {"ingest", "group", "featurize", "evaluate", "register"},
+    "data/decoding/ffmpeg.py": {"ingest", "group", "featurize", "evaluate", "register"},
+    "data/decoding/int16.py": {"ingest", "group", "featurize", "train", "export_litert"}
+    | {"evaluate", "parity", "report", "register", "crossvalidate", "robustness"},
     "data/decoding/measure.py": {"ingest", "group", "featurize", "evaluate", "register"},
     "data/audit/shortcuts.py": {"validate"},
     "contracts/audit.py": {"validate", "gate", "report"},

@@ -209,6 +209,14 @@ def demo(arguments: Arguments) -> None:
     server.run(arguments.model or shipped_model(), arguments.port)
 
 
+def doctor(arguments: Arguments) -> None:
+    """Run `pocketear doctor`."""
+    from pocketear.apps import doctor as examining
+
+    if not examining.run():
+        sys.exit(1)
+
+
 def models(arguments: Arguments) -> None:
     """Run `pocketear models`."""
     params = _params()
@@ -392,6 +400,11 @@ COMMANDS = {
             _MODEL,
             option("--port", type=int, default=8765, help="0: any (default: %(default)s)"),
         ),
+    ),
+    "doctor": Command(
+        "say in one page what is missing here: versions, remotes, servers, tools, locks, disk",
+        ("pocketear doctor    # exit status 1 where something blocks work",),
+        doctor,
     ),
     "summary": Command(
         "print the gates, the files made, and where to look", ("pocketear summary",), summary

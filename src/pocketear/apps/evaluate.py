@@ -29,7 +29,7 @@ from pocketear.contracts.report_file import write
 from pocketear.contracts.unseen import SetAside, Unseen
 from pocketear.data.cache import ArrayCache, clip_key
 from pocketear.data.clip_table import measure_all, normalised
-from pocketear.data.decoding.audio import from_int16
+from pocketear.data.decoding.int16 import from_int16
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.csv import TABLE
 from pocketear.data.sources.row import Row

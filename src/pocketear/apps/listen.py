@@ -18,8 +18,8 @@ from pocketear.apps.default_model import shipped_model
 from pocketear.apps.limits import measured, print_limits, print_narrow
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
-from pocketear.data.decoding.audio import from_int16
 from pocketear.data.decoding.bandwidth import Spectrum, cutoff
+from pocketear.data.decoding.int16 import from_int16
 from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.listening import listener
 from pocketear.runtimes.litert import open_model

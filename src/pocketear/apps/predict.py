@@ -20,7 +20,7 @@ from pocketear.base.arrays import Scores, Waveform
 from pocketear.base.errors import ClipError, PocketearError, RunnerError
 from pocketear.data.decoding.audio import no_samples
 from pocketear.data.decoding.bandwidth import Spectrum, cutoff
-from pocketear.data.decoding.containers import WHOLE
+from pocketear.data.decoding.recording import WHOLE
 from pocketear.data.decoding.untrusted import stream_untrusted
 from pocketear.data.windows import stream_windows
 from pocketear.runtimes.litert import Model, open_model

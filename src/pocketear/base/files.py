@@ -29,6 +29,25 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def without_links(path: Path) -> Iterator[Path]:
+    """Yield a file or folder of the name of `path` in which nothing is a symbolic link.
+
+    It is `path` itself, or a copy where a cache is linked by symbolic links; the copy goes behind.
+    """
+    below = path.rglob("*") if path.is_dir() else ()
+    if not any(one.is_symlink() for one in (path, *below)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copied = Path(scratch, path.name)
+        if path.is_dir():
+            shutil.copytree(path, copied)
+        else:
+            shutil.copy2(path, copied)
+        yield copied
+
+
+@contextmanager
 def _scratch_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path`, locked as long as its process lives."""
     while True:

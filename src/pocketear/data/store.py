@@ -13,7 +13,7 @@ from pocketear.base.arrays import Features, Waveform
 from pocketear.base.errors import DataError
 from pocketear.contracts.normalisation import Normalisation
 from pocketear.contracts.report_file import read
-from pocketear.data.decoding.audio import from_int16
+from pocketear.data.decoding.int16 import from_int16
 
 
 class Store:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.decoding.audio import from_int16, to_int16
 from pocketear.data.decoding.codecs import AAC, AMR_NB, through_codec
+from pocketear.data.decoding.int16 import from_int16, to_int16
 from pocketear.training.augment import coloured_noise
 
 _NARROW = 8000  # Hz, the sample rate of a telephone

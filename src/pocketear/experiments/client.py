@@ -18,11 +18,13 @@ from pydantic import BaseModel
 
 from pocketear.base.addresses import names_secret, redacted
 from pocketear.base.errors import TrackingError
+from pocketear.experiments.moved import ARTIFACTS, follow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "pocketear"
+DATABASE = "mlflow.db"  # in the project's folder, where no server is named
 _SETTINGS = {  # a value that the user has set stays
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -47,7 +49,7 @@ def address() -> str:
 
     raises: TrackingError if MLFLOW_TRACKING_URI is not one
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or _beside()
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in _SCHEMES:
         known = ", ".join(_SCHEMES[:4])
@@ -60,6 +62,13 @@ def address() -> str:
             "percent-encode special characters of a password"
         )
     return uri
+
+
+def _beside() -> str:
+    """The address of the database in the project's folder, whatever that is called."""
+    path = str(Path.cwd() / DATABASE)
+    # behind a question mark are the options of a database, and nothing can stand for one
+    return f"sqlite:///{DATABASE if '?' in path else path}"
 
 
 def _is_clear(uri: str) -> bool:
@@ -92,6 +101,8 @@ def connect() -> Iterator["MlflowClient"]:
     uri = address()
     shown = redacted(uri)
     try:
+        if not os.environ.get("MLFLOW_TRACKING_URI") and Path(DATABASE).is_file():
+            follow(uri, Path(ARTIFACTS).absolute(), EXPERIMENT)
         yield MlflowClient(uri, registry_uri=uri)
     except ModuleNotFoundError as error:  # SQLAlchemy's driver for that database
         raise TrackingError(
@@ -141,10 +152,13 @@ def experiment_id(client: "MlflowClient") -> str:
     """The experiment that holds all runs, created at first use."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment:
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+            note(f"MLflow's experiment {EXPERIMENT} had been deleted: it is restored, runs and all")
         return str(experiment.experiment_id)
     scheme, _, database = address().partition(":///")
     # a server has its own place for artefacts; those of a local database lie beside it
-    place = Path(database).parent / "mlartifacts" if scheme == "sqlite" else None
+    place = Path(database).parent / ARTIFACTS if scheme == "sqlite" else None
     location = place.absolute().as_uri() if place else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=location))
 

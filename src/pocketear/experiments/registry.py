@@ -22,7 +22,7 @@ from pocketear.base.archive import (
     write_zip,
 )
 from pocketear.base.errors import DataError, PocketearError, TrackingError, shown
-from pocketear.base.files import replacing
+from pocketear.base.files import replacing, without_links
 from pocketear.base.fingerprint import PACKAGE, modules_of
 from pocketear.contracts.latency import TIMINGS
 from pocketear.contracts.names import SCORE_COLUMN
@@ -265,7 +265,8 @@ def _log_files(client: "MlflowClient", candidate: Candidate, run_id: str, folder
         draw_all(candidate.reports, pictures)
         client.log_artifacts(run_id, str(models), f"{folder}/models")
         client.log_artifacts(run_id, str(pictures), f"{folder}/plots")
-    client.log_artifacts(run_id, str(candidate.reports), f"{folder}/reports")
+    with without_links(candidate.reports) as reports:
+        client.log_artifacts(run_id, str(reports), f"{folder}/reports")
 
 
 def _log_timings(client: "MlflowClient", candidate: Candidate, run_id: str) -> None:
@@ -290,11 +291,15 @@ def _log_pyfunc(candidate: Candidate, run_id: str) -> Any:
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     sine = 0.1 * np.sin(np.arange(_EXAMPLE_SAMPLES) * 0.2)
     mlflow.set_tracking_uri(address())
-    with tempfile.TemporaryDirectory() as scratch, mlflow.start_run(run_id=run_id):
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        without_links(candidate.tflite) as tflite,
+        mlflow.start_run(run_id=run_id),
+    ):
         return mlflow.pyfunc.log_model(
             name=candidate.name,
             python_model=str(Path(__file__).with_name(SERVED_MODEL)),
-            artifacts={"model": str(candidate.tflite)},
+            artifacts={"model": str(tflite)},
             code_paths=[str(_copy_code(Path(scratch)))],
             signature=_signature(candidate.card.labels),
             input_example=pd.DataFrame({"waveform": [sine.round(4).tolist()]}),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pocketear.base.addresses import redacted
 from pocketear.base.archive import sha256
 from pocketear.base.errors import DataError, PocketearError, TrackingError
+from pocketear.base.files import without_links
 from pocketear.base.yaml_text import read_yaml
 from pocketear.experiments.client import (
     ServerUnavailableError,
@@ -202,9 +203,9 @@ def deliver(client: "MlflowClient", run_id: str, event: Event, folder: Path = Pa
         dataset = Dataset(name, digest, "local", json.dumps({"uri": source}))
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("dvc_hash", digest)])])
     if event.artifact:
-        path = folder / event.artifact
-        log = client.log_artifacts if path.is_dir() else client.log_artifact
-        log(run_id, str(path), event.into or None)
+        with without_links(folder / event.artifact) as path:  # MLflow refuses links out of a folder
+            log = client.log_artifacts if path.is_dir() else client.log_artifact
+            log(run_id, str(path), event.into or None)
     if event.status:
         client.set_terminated(run_id, event.status, event.time)
 

@@ -31,7 +31,7 @@ from pocketear.data.cache import (
     waveform_cache,
 )
 from pocketear.data.clips import read_clips
-from pocketear.data.decoding.audio import from_int16
+from pocketear.data.decoding.int16 import from_int16
 from pocketear.data.workers import Cluster, Here, open_workers
 from pocketear.frontend.librosa_features import reference
 from pocketear.params import FrontEndParams, load_params

@@ -20,8 +20,8 @@ from pocketear.contracts.audit import Audit, AuditedProperty
 from pocketear.data.audit.chart import draw
 from pocketear.data.audit.conclusions import summarise
 from pocketear.data.audit.shortcuts import PROPERTIES, TOGETHER, audit, by_group
-from pocketear.data.decoding.containers import Coding, Recording
 from pocketear.data.decoding.measure import measure
+from pocketear.data.decoding.recording import Coding, Recording
 from pocketear.params import AuditParams
 from tables import clip_table
 

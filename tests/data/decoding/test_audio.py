@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError
-from pocketear.data.decoding import audio
+from pocketear.data.decoding import audio, int16
 from sounds import halved, tone, write, write_by_phone, write_with
 
 
@@ -148,10 +148,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no samples": (lambda d: write(d / "a.wav", np.zeros(0, np.float32)), "holds no samples"),
     "truncated wav": (lambda d: halved(write(d / "a.wav")), "truncated"),
     "truncated ogg": (lambda d: halved(write(d / "a.ogg", tone(20))), "truncated"),
-    "truncated flac": (lambda d: halved(write(d / "a.flac", tone(20))), "not a sound file"),
+    "truncated flac": (lambda d: halved(write(d / "a.flac", tone(20))), "truncated"),
     "truncated mp3": (lambda d: halved(write(d / "a.mp3", tone(20))), "truncated"),
-    "truncated m4a": (lambda d: halved(write_by_phone(d / "a.m4a")), "not a sound file"),
-    "truncated 3gp": (lambda d: halved(write_by_phone(d / "a.3gp")), "not a sound file"),
+    "truncated m4a": (lambda d: halved(write_by_phone(d / "a.m4a")), "truncated"),
+    "truncated 3gp": (lambda d: halved(write_by_phone(d / "a.3gp")), "truncated"),
     "NaN": (lambda d: write_with(d / "a.wav", np.nan), "sample 7 is NaN or infinite"),
     "infinity": (lambda d: write_with(d / "a.wav", np.inf), "sample 7 is NaN or infinite"),
     "far too loud": (lambda d: write(d / "a.wav", tone() * 1e6, subtype="FLOAT"), "want [-1, 1]"),
@@ -208,4 +208,4 @@ def test_a_stream_is_the_whole_in_pieces(tmp_path: Path, rate: int, name: str) -
 
 @given(hnp.arrays(np.int16, st.integers(0, 50)))
 def test_sixteen_bits_survive_the_way_to_float_and_back(samples: np.ndarray) -> None:
-    np.testing.assert_array_equal(audio.to_int16(audio.from_int16(samples)), samples)
+    np.testing.assert_array_equal(int16.to_int16(int16.from_int16(samples)), samples)

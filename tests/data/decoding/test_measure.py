@@ -14,8 +14,10 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketear.data.decoding import audio, containers, measure
+from pocketear.base.errors import ClipError
+from pocketear.data.decoding import audio, int16, measure, recording
 from pocketear.data.decoding.bandwidth import N_FFT, Spectrum, cutoff
+from pocketear.data.decoding.untrusted import stream_untrusted
 from sounds import silence, tone, write
 
 
@@ -63,22 +65,62 @@ def test_a_long_clip_has_the_bytes_and_measures_of_one_that_is_decoded_at_once(
     samples, measured = measure.decode_clip(path, 0, 0, 16_000)
 
     whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    assert whole.size > containers.MOST_AT_ONCE
+    assert whole.size > recording.MOST_AT_ONCE
     at_once = soxr.resample(whole.mean(axis=1, dtype=np.float32), rate, 16_000, quality="HQ")
-    np.testing.assert_array_equal(samples, audio.to_int16(at_once))
-    block = round(rate / 100)
-    quiet = (np.abs(whole) < 1 / 32768).all(axis=1)
-    blocks = quiet[: len(quiet) // block * block].reshape(-1, block).all(axis=1)
+    np.testing.assert_array_equal(samples, int16.to_int16(at_once))
+    quiet = np.abs(at_once) < 1 / 32768
+    blocks = quiet[: len(quiet) // 160 * 160].reshape(-1, 160).all(axis=1)
     assert measured["silence_share"] == blocks.mean()
     assert measured["duration"] == len(whole) / rate
     assert measured["peak"] == np.abs(whole).max()
     assert measured["clipped_share"] == np.mean(np.abs(whole) >= 32767 / 32768)
     exact = whole.astype(np.float64)
-    assert measured["level_dbfs"] == pytest.approx(10 * np.log10(np.mean(exact**2)), abs=1e-9)
+    assert measured["level_dbfs"] == pytest.approx(
+        10 * np.log10(np.mean(at_once.astype(np.float64) ** 2)), abs=1e-9
+    )
     assert measured["dc_offset"] == pytest.approx(np.abs(exact.mean(axis=0)).max(), abs=1e-9)
-    in_memory = asdict(measure.measure(audio.Recording(whole, rate, "PCM_16")))
+    in_memory = asdict(measure.measure(audio.Recording(whole, rate, "PCM_16"), 16_000))
     for name in ("noise_floor_dbfs", "bandwidth", "leading_silence", "trailing_silence"):
         assert measured[name] == pytest.approx(in_memory[name], abs=1e-6), name
+
+
+@pytest.mark.parametrize("share", [1.0, 0.95])
+def test_channels_that_cancel_are_refused_wherever_a_file_is_read(
+    tmp_path: Path, share: float
+) -> None:
+    path = write(tmp_path / "a.wav", np.stack([tone(), -share * tone()], axis=1))
+    for read in (
+        lambda: measure.decode_clip(path, 0, 0, 16_000),
+        lambda: audio.read_recording(path),
+        lambda: list(stream_untrusted(path, 16_000, 4096)),
+    ):
+        with pytest.raises(ClipError, match=r"its channels cancel each other, .* export one of"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "others", [(0.0,), (1.0,), (-0.5,), (0.0,) * 7, (-1.0, 0.5, 0.5, 0.5)], ids=str
+)
+def test_other_channels_do_not_cancel(tmp_path: Path, others: tuple[float, ...]) -> None:
+    path = write(tmp_path / "a.wav", np.outer(tone(), (1.0, *others)))
+    level = measure.decode_clip(path, 0, 0, 16_000)[1]["level_dbfs"]
+    together = abs(1 + sum(others)) / (1 + len(others))
+    assert level == pytest.approx(20 * np.log10(0.5 * together / np.sqrt(2)), abs=0.01)
+
+
+def test_channels_of_their_own_do_not_cancel(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (16_000, 16))
+    assert measure.decode_clip(write(tmp_path / "a.wav", noise), 0, 0, 16_000)
+
+
+def test_what_a_model_does_not_get_is_no_level(tmp_path: Path) -> None:
+    """A bat at 30 kHz is silence at 16 kHz."""
+    bat = tone(1, 96_000, 30_000) * np.hanning(96_000)
+    path = write(tmp_path / "a.wav", bat, 96_000)
+    measured = measure.decode_clip(path, 0, 0, 16_000)[1]
+    assert measured["level_dbfs"] < -90
+    assert measured["silence_share"] > 0.9
+    assert measured["peak"] == pytest.approx(0.5, abs=0.01)
 
 
 MEMORY = """

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoder_processes import decoders, no_decoders  # noqa: F401  a fixture
-from places import ROOT
+from decoder_processes import (  # noqa: F401  a fixture
+    decoders,
+    no_decoders,
+    said_with_little_time,
+)
 from pocketear.base.errors import ClipError
 from pocketear.data.decoding import isolated
 from pocketear.data.decoding.audio import load_waveform, stream_waveform
 from pocketear.data.decoding.untrusted import load_untrusted, stream_untrusted
-from sounds import silence, tone, write, write_by_phone
+from sounds import declaring, silence, tone, write, write_by_phone
 
 pytestmark = pytest.mark.usefixtures("no_decoders")
 RATE, BLOCK = 16_000, 8192
@@ -59,16 +62,24 @@ def test_what_is_refused_here_is_refused_in_the_same_words(tmp_path: Path) -> No
     assert decoders() == [one], "a file that is refused costs no process"
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_is_an_error(tmp_path: Path) -> None:
-    killer = "argmaxinc__8_Channel_ID.m4a"  # FFmpeg's AAC decoder dies of it
-    found = list((ROOT.parent / "shared/data/cry_laugh").rglob(killer))
-    if not found:
-        pytest.skip(f"no {killer} in ../shared/data/cry_laugh")
-    for read in (lambda path: list(stream_untrusted(path, RATE, BLOCK)),
-                 lambda path: load_untrusted(path, RATE)):  # fmt: skip
-        with pytest.raises(ClipError, match=r"ID.m4a: its decoder crashed \(SIGSEGV\); convert"):
-            read(found[0])
-    assert len(load_untrusted(write(tmp_path / "a.ogg"), RATE)) == RATE
+    code = """
+import sys
+from pathlib import Path
+from pocketear.data.decoding.untrusted import load_untrusted, stream_untrusted
+killer, good = map(Path, sys.argv[1:])
+for read in (load_untrusted, lambda *request: list(stream_untrusted(*request, 1 << 30))):
+    try:
+        read(killer, 192_000)
+    except Exception as error:
+        print(error)
+print(len(load_untrusted(good, 16_000)))
+"""
+    killer = declaring(silence(tmp_path / "long.flac", 3000, 48_000, 1), 0)
+    crashed = f"{killer}: its decoder crashed (SIGXCPU); convert it to WAV or FLAC, or remove it"
+    good = write(tmp_path / "a.ogg")
+    assert said_with_little_time(code, killer, good) == [crashed, crashed, str(RATE)]
 
 
 def test_a_stream_goes_on_where_a_used_process_died(tmp_path: Path) -> None:

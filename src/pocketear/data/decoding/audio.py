@@ -5,19 +5,19 @@ waveform at the sample rate that is wanted, whatever the file declares.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError
-from pocketear.data.decoding.containers import WHOLE, Part, pieces
-from pocketear.data.decoding.containers import Recording as Recording
+from pocketear.data.decoding.containers import pieces
+from pocketear.data.decoding.recording import WHOLE, Part
+from pocketear.data.decoding.recording import Recording as Recording
 
 LONGEST = 3600.0  # s of one clip: 115 MB at 16 kHz; a longer recording is given as parts
-_INT16 = 32768
 _QUALITY = "HQ"  # soxr's, librosa's default too
 
 
@@ -47,8 +47,7 @@ def read_recording(path: Path, start: float = 0.0, end: float = 0.0) -> Recordin
     read = list(pieces(path, part))
     if not read:
         raise no_samples(path, part)
-    samples = np.concatenate([piece.samples for piece in read])
-    return Recording(samples, read[0].sample_rate, read[0].subtype)
+    return replace(read[0], samples=np.concatenate([piece.samples for piece in read]))
 
 
 def to_waveform(recording: Recording, sample_rate: int) -> Waveform:
@@ -66,17 +65,6 @@ def load_waveform(path: Path, sample_rate: int, start: float = 0.0, end: float =
     if not made:
         raise no_samples(path, part)
     return np.concatenate(made)
-
-
-def to_int16(waveform: Waveform) -> NDArray[np.int16]:
-    """Round to 16 bits; beyond full scale is cut off."""
-    scaled = np.rint(waveform * _INT16)
-    return np.clip(scaled, -_INT16, _INT16 - 1).astype("<i2")
-
-
-def from_int16(samples: NDArray[np.int16]) -> Waveform:
-    """16-bit samples -> [-1, 1)"""
-    return np.asarray(samples / np.float32(_INT16), np.float32)
 
 
 def stream_waveform(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pocketear.base.arrays import Waveform
-from pocketear.data.decoding.audio import to_int16
+from pocketear.data.decoding.int16 import to_int16
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 """containers: a file of sound -> its samples, piece by piece, within fixed limits.
 
-soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), which phones record.
-Only containers that hold the sound themselves are opened: a playlist would name other files.
+soundfile reads WAV, FLAC, Ogg and MP3; PyAV reads the rest (m4a, 3gp …), which phones record, and
+MP3 that goes on where its header says that it ends.
 """
 
-import errno
-import os
-import re
 from collections.abc import Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from math import inf
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,75 +15,45 @@ import soundfile
 from numpy.typing import NDArray
 
 from pocketear.base.errors import ClipError
-
-# What a header may ask for, checked before anything is decoded. `validation` is stricter, but it
-# judges what was measured; these are for what must not be measured at all.
-_MOST_CHANNELS = 64  # a microphone array has as many
-_SAMPLE_RATES = (1000, 1_000_000)  # Hz; resampling from fewer makes much memory of a small file
-MOST_AT_ONCE = 1 << 21  # samples of all channels that are in memory at once: 8 MiB as float32
-_UNKNOWN = 1 << 62  # samples; beyond it, libsndfile says that the header gives no length
-_LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
-_LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
-# FFmpeg's demuxers of containers that people and devices store sound in. None opens another file,
-# unlike hls, dash, concat, sdp, image2 and about 300 that nobody needs here.
-_DEMUXERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,loas,amr,amrnb,amrwb,asf,asf_o,caf,wav,w64,aiff,au,"
-    "flac,mp3,ogg,ac3,eac3,dts,dtshd,truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,rm,avi,flv,"
-    "mpegts,mpeg,qcp,dss,xwma,sox,ircam,nistsphere,oma,shn"
+from pocketear.data.decoding.recording import (
+    MOST_AT_ONCE,
+    WHOLE,
+    Part,
+    Recording,
+    check_header,
+    coding,
+    too_long,
+    truncated,
 )
-_INTEGERS = re.compile(r"PCM_[SU]?(\d+)")  # libsndfile's samples without compression
-_FLOATS = {"FLOAT": 32, "DOUBLE": 64}
-_AV_PCM = re.compile(r"pcm_([suf])(\d+)")
-# one name a codec, whoever reads it
-_SHORT = {"mpeg_layer_iii": "mp3", "mp3float": "mp3", "pcm_mulaw": "ulaw", "pcm_alaw": "alaw"}
+from pocketear.data.decoding.spans import Span, Window, spans_of
+
+_UNKNOWN = 1 << 62  # samples; beyond it, libsndfile says that the header gives no length
+_UNREAD = 1 << 14  # bytes; libsndfile may leave half as many of a FLAC that it has read to its end
+_FLAC_COUNT = slice(22, 26)  # the bytes that count its samples, but for four bits before them
+_LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
+_LEAST_LEFT = 0.01  # of the power that channels have together if they do not go together
 # What libsndfile reads without the decoders of Ogg, MP3 and FFmpeg: WAV and AIFF that hold samples
 # as they are, and FLAC.
-_PLAIN_HEADS = (b"RIFF", b"RF64", b"fLaC", b"FORM")
+_PLAIN_KINDS = ("wav", "rf64", "flac", "aiff", "form")
 _PLAIN_SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+_BARE_SUBTYPES = (*_PLAIN_SUBTYPES, "ULAW", "ALAW")  # those of fixed size a sample
 
 
 class NotPlainError(ClipError):
     """A file needs a decoder that should run in a process of its own."""
 
 
-@dataclass(frozen=True)
-class Coding:
-    """How a file holds its samples. bit_depth: of one sample, 0 where the codec has none."""
-
-    container: str = ""  # wav, flac, ogg, mp3, mov …
-    codec: str = ""  # pcm, flac, vorbis, mp3, aac …
-    bit_depth: int = 0
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a file or a piece of it holds. samples: (sample, channel) float32, full scale = 1."""
-
-    samples: NDArray[np.float32]
-    sample_rate: int  # Hz
-    subtype: str
-    coding: Coding = Coding()
-
-
-@dataclass(frozen=True)
-class Part:
-    """From `start` to `end` seconds of a file (end 0: to its end), at most `longest` seconds."""
-
-    start: float = 0.0
-    end: float = 0.0
-    longest: float = inf
-
-    def samples(self, sample_rate: int) -> tuple[int, float]:
-        """The number of its first sample, and of the first one behind it."""
-        return round(self.start * sample_rate), round(self.end * sample_rate) if self.end else inf
-
-
-WHOLE = Part()
-
-
 class _SoundFile(soundfile.SoundFile):
     """Read from its start to its end, without a seek to where it is already after each block."""
+
+    def __init__(self, raw: Any, **how: Any) -> None:
+        """raw: a Window, or a whole file, which is opened by its number: libsndfile then neither
+        judges the name nor looks for files beside it
+        """
+        self.raw = raw
+        given = raw if isinstance(raw, Window) else raw.fileno()
+        super().__init__(given, closefd=False, **how)
+        self.container = str(self.format)
 
     def seekable(self) -> bool:
         return False
@@ -99,18 +65,44 @@ def pieces(
     """A part of a file in pieces of about `block` samples a channel, fewer if there are many.
 
     plain: only WAV, AIFF and FLAC that libsndfile reads without another library
-    raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, or holds
-        NaN or infinity; NotPlainError, before the first piece, if it is not `plain`
+    raises: ClipError if it is missing, empty, truncated, not sound, beyond the limits, holds NaN or
+        infinity, or, at its end, if its channels cancel each other; NotPlainError, before the first
+        piece, if it is not `plain`
     """
     _check_file(path)
-    done = 0
+    done, balance = 0, _Balance()
     for piece in _read_plain(path, part, block) if plain else _read(path, part, block):
         first, _ = part.samples(piece.sample_rate)
         _check_samples(path, piece.samples, first + done)
         done += len(piece.samples)
         if done > part.longest * piece.sample_rate:
-            raise _too_long(path, f"lasts {part.longest:g} s and more", part)
+            raise too_long(path, f"lasts {part.longest:g} s and more", part)
+        balance.add(piece.samples)
         yield piece
+    balance.check(path)
+
+
+class _Balance:
+    """What is left of the channels where they are one, as a model gets them."""
+
+    def __init__(self) -> None:
+        self._each = self._mean = 0.0  # sums of squares
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """samples: (sample, channel)"""
+        channels = samples.shape[1]
+        if channels > 1:
+            # of channels that have nothing to do with each other, both sums are the same
+            self._each += float(np.square(samples, dtype=np.float64).sum()) / channels**2
+            self._mean += float(np.square(samples.mean(axis=1), dtype=np.float64).sum())
+
+    def check(self, path: Path) -> None:
+        """raises: ClipError if hardly anything is left"""
+        if self._mean < _LEAST_LEFT * self._each:
+            raise ClipError(
+                f"{path}: its channels cancel each other, so that their mean is almost silence; "
+                "export one of them"
+            )
 
 
 def _check_file(path: Path) -> None:
@@ -118,29 +110,6 @@ def _check_file(path: Path) -> None:
         raise ClipError(f"{path}: not found")
     if path.stat().st_size == 0:
         raise ClipError(f"{path}: the file is empty; record or copy it again")
-    if _is_truncated(path):
-        raise ClipError(f"{path}: truncated, its end is missing; copy it again")
-
-
-def _is_truncated(path: Path) -> bool:
-    """Whether a WAV is shorter than its header says, or the last Ogg page does not end a stream.
-
-    libsndfile reads both without a word. A WAV that was written to a pipe declares no length.
-    source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF); RFC 3533 (Ogg)
-    """
-    with path.open("rb") as file:
-        head = file.read(8)
-        size = file.seek(0, os.SEEK_END)
-        if head[:4] == b"RIFF":
-            declared = int.from_bytes(head[4:], "little")
-            return (
-                declared not in (0, 0xFFFFFFFF) and declared + 8 > size + 1
-            )  # a pad byte may lack
-        if head[:4] == b"OggS":
-            file.seek(max(0, size - _LONGEST_OGG_PAGE))
-            last = file.read().rpartition(b"OggS")[2]
-            return len(last) > 1 and not last[1] & _OGG_END
-    return False
 
 
 def _check_samples(path: Path, samples: NDArray[np.float32], first: int) -> None:
@@ -153,155 +122,146 @@ def _check_samples(path: Path, samples: NDArray[np.float32], first: int) -> None
         raise ClipError(f"{path}: samples reach {loudest:.3g}; want [-1, 1]")
 
 
-def _check_header(path: Path, channels: int, sample_rate: int) -> None:
-    if not 1 <= channels <= _MOST_CHANNELS:
-        raise ClipError(
-            f"{path}: has {channels} channels, want 1 to {_MOST_CHANNELS}; export fewer"
-        )
-    lowest, highest = _SAMPLE_RATES
-    if not lowest <= sample_rate <= highest:
-        raise ClipError(
-            f"{path}: has a sample rate of {sample_rate} Hz, want {lowest} to {highest}; "
-            "export it at another"
-        )
-
-
-def _too_long(path: Path, what: str, part: Part) -> ClipError:
-    return ClipError(f"{path}: {what}, want at most {part.longest:g} s; cut it into parts")
-
-
-def _reason(error: Exception) -> str:
-    if getattr(error, "errno", None) == errno.EINVAL:  # FFmpeg's word for a demuxer not on the list
-        return "not a container that holds sound itself"
-    return str(getattr(error, "strerror", None) or error).lower()
-
-
 def _read(path: Path, part: Part, block: int) -> Iterator[Recording]:
+    """All sounds of a file, as one."""
+    first, *others = spans_of(path)
+    if not others:
+        yield from _read_span(path, first, part, block)
+        return
+    done, format_ = 0, None
+    for span in (first, *others):
+        for piece in _read_span(path, span, WHOLE, block):
+            found = (piece.sample_rate, piece.samples.shape[1])
+            format_ = format_ or found
+            if format_ != found:
+                raise ClipError(
+                    f"{path}: changes from {format_[0]} Hz in {format_[1]} channels to "
+                    f"{found[0]} Hz in {found[1]} after {done / format_[0]:.1f} s; cut it there"
+                )
+            start, end = (one - done for one in part.samples(piece.sample_rate))
+            done += len(piece.samples)
+            wanted = piece.samples[max(0, start) : int(max(0, min(end, len(piece.samples))))]
+            if len(wanted):
+                yield replace(piece, samples=wanted)
+            if end <= len(piece.samples):
+                return
+
+
+def _read_span(path: Path, span: Span, part: Part, block: int) -> Iterator[Recording]:
     """By soundfile, or by PyAV where the format is not soundfile's."""
-    with path.open("rb") as raw:
-        try:  # by its number: libsndfile then neither judges the name nor looks for files beside it
-            file = _SoundFile(raw.fileno(), closefd=False)
+    if span.truncated:
+        raise truncated(path)
+    with _opened(path, span) as file:
+        wanted = file and not _is_left_to_ffmpeg(path, span, file)
+        if file and wanted and (yield from _read_soundfile(path, file, part, block)):
+            yield from _uncounted(path, span, file, part, block)
+            return
+    from pocketear.data.decoding.ffmpeg import read_av  # 0.1 s, and only for these
+
+    yield from read_av(path, span, part, block)
+
+
+def _is_left_to_ffmpeg(path: Path, span: Span, file: _SoundFile) -> bool:
+    """Whether libsndfile would not give all of it, or more than it: a VOC, an MP3 that goes on.
+
+    raises: ClipError if it is an MP3 that is cut, or a FLAC that is and does not say how long it is
+    """
+    if file.format == "VOC":
+        return True
+    if file.format == "MP3":
+        from pocketear.data.decoding.ffmpeg import mp3_goes_on
+
+        return mp3_goes_on(path, span, int(file.frames))
+    if file.format == "FLAC" and file.frames >= _UNKNOWN:
+        from pocketear.data.decoding.ffmpeg import check_last_packet
+
+        check_last_packet(path, span)
+    return False
+
+
+@contextmanager
+def _opened(path: Path, span: Span, zeros: slice = slice(0, 0)) -> Iterator[_SoundFile | None]:
+    """What soundfile makes of a span, None: nothing. zeros: bytes of it that read as 0"""
+    with (
+        path.open("rb", buffering=0) as whole,
+        Window(path, span.start, span.end, zeros) as window,
+    ):
+        is_whole = span.end - span.start == path.stat().st_size and not zeros.stop
+        try:
+            file = _SoundFile(whole if is_whole else window)
         except soundfile.LibsndfileError:
-            file = None
-        if file:
-            with file:
-                if (yield from _read_soundfile(path, file, part, block)):
-                    return
-    yield from _read_av(path, part, block)
+            yield None
+            return
+        with file:
+            if not span.samples_from or file.subtype not in _BARE_SUBTYPES:
+                yield file
+                return
+            with (  # the format from the header, and all samples behind it
+                Window(path, span.samples_from, span.end) as bare,
+                _SoundFile(
+                    bare,
+                    samplerate=file.samplerate,
+                    channels=file.channels,
+                    subtype=file.subtype,
+                    endian="LITTLE" if span.kind == "wav" else "BIG",
+                    format="RAW",
+                ) as samples,
+            ):
+                samples.container = file.container
+                yield samples
+
+
+def _uncounted(
+    path: Path, span: Span, file: _SoundFile, part: Part, block: int
+) -> Iterator[Recording]:
+    """The samples of a FLAC that its header does not count."""
+    counted = file.frames / file.samplerate
+    unread = span.end - span.start - file.raw.tell()
+    if span.kind != "flac" or unread < _UNREAD or 0 < part.end <= counted:
+        return
+    with _opened(path, span, zeros=_FLAC_COUNT) as rest:
+        if rest:
+            behind = replace(part, start=max(part.start, counted))
+            yield from _read_soundfile(path, rest, behind, block)
 
 
 def _read_plain(path: Path, part: Part, block: int) -> Iterator[Recording]:
-    """By soundfile, if it is one of _PLAIN_HEADS and _PLAIN_SUBTYPES."""
-    with path.open("rb", buffering=0) as raw:  # libsndfile goes on where the file stands
-        if raw.read(4) in _PLAIN_HEADS:
-            raw.seek(0)
-            with (
-                suppress(soundfile.LibsndfileError),
-                _SoundFile(raw.fileno(), closefd=False) as file,
-            ):
-                plain = file.subtype in _PLAIN_SUBTYPES
-                if plain and (yield from _read_soundfile(path, file, part, block)):
-                    return
+    """By soundfile, if it is one sound of _PLAIN_KINDS and _PLAIN_SUBTYPES that says its length."""
+    span, *others = spans_of(path)
+    if span.kind in _PLAIN_KINDS and not others:
+        if span.truncated:
+            raise truncated(path)
+        with _opened(path, span) as file:
+            plain = file and file.subtype in _PLAIN_SUBTYPES and file.frames < _UNKNOWN
+            if file and plain and (yield from _read_soundfile(path, file, part, block)):
+                yield from _uncounted(path, span, file, part, block)
+                return
     raise NotPlainError(f"{path}: needs a decoder")
 
 
 def _read_soundfile(
-    path: Path, file: soundfile.SoundFile, part: Part, block: int
+    path: Path, file: _SoundFile, part: Part, block: int
 ) -> Generator[Recording, None, bool]:
     """returns (by `yield from`): False if it turns out at once that this cannot be decoded"""
     rate, declared = int(file.samplerate), int(file.frames)
-    _check_header(path, file.channels, rate)
-    coding = _coding(str(file.format), str(file.subtype))
+    check_header(path, file.channels, rate)
+    how = coding(file.container, str(file.subtype))
     first, last = (min(one, declared) for one in part.samples(rate))
     wanted = max(0, int(last) - int(first))
     if wanted > part.longest * rate and declared < _UNKNOWN:
-        raise _too_long(path, f"declares {wanted / rate:.0f} s", part)
+        raise too_long(path, f"declares {wanted / rate:.0f} s", part)
     there, block = 0, max(1, min(block, MOST_AT_ONCE // file.channels))
     try:
         file.seek(first)
         while len(samples := file.read(min(block, wanted - there), "float32", always_2d=True)):
             there += len(samples)
-            yield Recording(samples, rate, str(file.subtype), coding)
+            yield Recording(samples, rate, str(file.subtype), how)
     except soundfile.LibsndfileError as error:
         if not there:
             return False
         raise ClipError(f"{path}: damaged after {there} samples; copy it again") from error
-    if there < wanted and declared < _UNKNOWN:
-        found = f"{there} of {wanted} samples are there"
-        raise ClipError(f"{path}: truncated, {found}; copy it again")
+    # the length of an MP3, in a WAV too, is an estimate where its header does not count its frames
+    is_estimate = str(file.subtype).startswith("MPEG_LAYER")
+    if there < wanted and declared < _UNKNOWN and not is_estimate:
+        raise truncated(path, f"{there} of {wanted} samples are there")
     return True
-
-
-def _coding(container: str, subtype: str) -> Coding:
-    """In libsndfile's words. The subtype of a FLAC is that of its samples."""
-    integers = _INTEGERS.match(subtype)
-    bits = int(integers[1]) if integers else _FLOATS.get(subtype, 0)
-    kind = "pcm" if integers else "float" if bits else subtype
-    codec = "flac" if container == "FLAC" else kind.lower()
-    return Coding(container.lower(), _SHORT.get(codec, codec), bits)
-
-
-def _av_coding(container: str, codec: str) -> Coding:
-    """In FFmpeg's words: several names of a container, of which the first is taken."""
-    name, samples = container.partition(",")[0], _AV_PCM.match(codec)
-    if samples:
-        return Coding(name, "float" if samples[1] == "f" else "pcm", int(samples[2]))
-    return Coding(name, _SHORT.get(codec, codec))
-
-
-def _read_av(path: Path, part: Part, block: int) -> Iterator[Recording]:
-    import av  # 0.1 s and only for what soundfile cannot read
-
-    try:  # "file:", or a folder called `http:` would be an address
-        with av.open(f"file:{path}", options=_OPTIONS) as container:
-            stream = _sound(path, container, part)
-            rate, codec = int(stream.rate), str(stream.codec_context.name)
-            coding = _av_coding(str(container.format.name), codec)
-            first, last = part.samples(rate)
-            there = 0
-            for samples in _joined(container, stream, block):
-                piece = samples[
-                    max(0, first - there) : int(max(0, min(len(samples), last - there)))
-                ]
-                there += len(samples)
-                if len(piece):
-                    yield Recording(piece, rate, codec.upper(), coding)
-                if there >= last:
-                    return
-    except (av.error.FFmpegError, ValueError, IndexError) as error:
-        raise ClipError(
-            f"{path}: not a sound file that can be read ({_reason(error)}); "
-            "convert it to WAV or FLAC, or copy it again"
-        ) from error
-
-
-def _sound(path: Path, container: Any, part: Part) -> Any:
-    """The first stream of sound in PyAV's container, if its header keeps the limits."""
-    if not container.streams.audio:
-        raise ClipError(f"{path}: holds no sound; remove it or give the right file")
-    stream = container.streams.audio[0]
-    if not stream.codec_context:
-        raise ClipError(f"{path}: is in a format without a decoder; convert it to WAV or FLAC")
-    _check_header(path, stream.codec_context.channels, int(stream.rate or 0))
-    declared = (container.duration or 0) / 1e6  # microseconds
-    if not part.end and declared - part.start > part.longest:
-        raise _too_long(path, f"declares {declared - part.start:.0f} s", part)
-    return stream
-
-
-def _joined(container: Any, stream: Any, block: int) -> Iterator[NDArray[np.float32]]:
-    """Decoded frames (a few hundredths of a second), joined to (sample, channel) of a block."""
-    import av
-
-    planar = av.AudioResampler(format="fltp")
-    held: list[NDArray[np.float32]] = []  # (channel, sample) each
-    count, block = 0, max(1, min(block, MOST_AT_ONCE // stream.codec_context.channels))
-    for decoded in container.decode(stream):
-        for frame in planar.resample(decoded):
-            held.append(np.asarray(frame.to_ndarray(), np.float32))
-            count += frame.samples
-        if count >= block:
-            yield np.ascontiguousarray(np.concatenate(held, axis=1).T)
-            held, count = [], 0
-    if held:
-        yield np.ascontiguousarray(np.concatenate(held, axis=1).T)

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from pocketear.base.arrays import Waveform
 from pocketear.base.errors import ClipError, DataError
 from pocketear.data.decoding.audio import stream_waveform
-from pocketear.data.decoding.containers import Part
 from pocketear.data.decoding.measure import decode_clip
+from pocketear.data.decoding.recording import Part
 
 _MEMORY = 2 << 30  # bytes of address space of one process, where the system keeps such a limit
 _SECONDS = 300.0  # for a clip, or the next piece of a stream; 75 s for an hour of 8 x 192 kHz

@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_int16
+from pocketear.base.arrays import Waveform
+from pocketear.data.decoding.audio import LONGEST, no_samples, resampled, to_waveform
 from pocketear.data.decoding.bandwidth import cutoff
-from pocketear.data.decoding.containers import Part, Recording, pieces
+from pocketear.data.decoding.containers import pieces
 from pocketear.data.decoding.depth import Depth
+from pocketear.data.decoding.int16 import to_int16
 from pocketear.data.decoding.noise import Hum, SpectrumAndFloor
+from pocketear.data.decoding.recording import Part, Recording
 
 _BLOCK_SECONDS = 0.01  # silence is judged in blocks of 10 ms
 _INT16 = 32768
 _FULL_SCALE = (_INT16 - 1) / _INT16  # the loudest positive 16-bit sample: at or above it, clipped
-_SILENCE = 1 / _INT16  # below one 16-bit step in all channels
+_SILENCE = 1 / _INT16  # below one 16-bit step
 _LEAST_POWER = 1e-20  # -200 dBFS stands for nothing
 
 
@@ -54,18 +57,20 @@ class Measurement:
 class Meter:
     """All of a Measurement, of a recording that comes in pieces.
 
-    Level, peak, clipping, DC, silence and bits are of all channels; the noise floor, the hum and
-    the bandwidth of their mean, which is what a model gets.
+    Level and silence are of what a model gets: the mean of the channels at its sample rate. Peak,
+    clipping, DC and bits are of all channels, the noise floor, the hum and the bandwidth of their
+    mean at the file's rate.
     """
 
-    def __init__(self, first: Recording) -> None:
-        """first: the first piece, which `add` is given too"""
-        self._first = first
+    def __init__(self, first: Recording, sample_rate: int) -> None:
+        """first: the first piece, which `add` is given too; sample_rate: the model's, in Hz"""
+        self._first, self._rate = first, sample_rate
         self._channels = first.samples.shape[1]
         self._count, self._clipped, self._peak = 0, 0, 0.0
-        self._powers: list[float] = []  # of the pieces: sums of squares
+        self._given = 0  # samples of the model
+        self._powers: list[float] = []  # of the model's pieces: sums of squares
         self._sums: list[NDArray[np.float64]] = []  # of the pieces: a sum a channel
-        self._blocks = _Blocks(max(1, round(first.sample_rate * _BLOCK_SECONDS)))
+        self._blocks = _Blocks(max(1, round(sample_rate * _BLOCK_SECONDS)))
         self._spectrum = SpectrumAndFloor()
         self._depth, self._hum = Depth(), Hum(first.sample_rate)
 
@@ -75,24 +80,28 @@ class Meter:
         self._count += len(samples)
         self._peak = max(self._peak, float(loudness.max(initial=0.0)))
         self._clipped += int(np.count_nonzero(loudness >= _FULL_SCALE))
-        self._powers.append(float(np.sum(np.square(samples, dtype=np.float64))))
         self._sums.append(samples.sum(axis=0, dtype=np.float64))
         mono = samples[:, 0]
         if self._channels > 1:
             mono = samples.mean(axis=1, dtype=np.float32)
-        self._blocks.add(loudness.max(axis=1) < _SILENCE)
         self._spectrum.add(mono)
         self._hum.add(mono)
         self._depth.add(samples)
 
+    def add_given(self, waveform: Waveform) -> None:
+        """waveform: (sample,), the next ones that a model gets"""
+        self._given += len(waveform)
+        self._powers.append(float(np.sum(np.square(waveform, dtype=np.float64))))
+        self._blocks.add(np.abs(waveform) < _SILENCE)
+
     def measurement(self) -> Measurement:
         """Of what was added."""
         rate, coding = self._first.sample_rate, self._first.coding
-        power = fsum(self._powers) / (self._count * self._channels)
+        power = fsum(self._powers) / max(1, self._given)
         means = np.sum(self._sums, axis=0) / self._count
         duration = self._count / rate
         leading, trailing, share = self._blocks.silence()
-        block = self._blocks.length / rate
+        block = self._blocks.length / self._rate
         return Measurement(
             duration=duration,
             sample_rate=rate,
@@ -125,7 +134,7 @@ class _Blocks:
         self._silent: list[NDArray[np.bool_]] = []
 
     def add(self, quiet: NDArray[np.bool_]) -> None:
-        """quiet: (sample,), below a 16-bit step in all channels"""
+        """quiet: (sample,), below a 16-bit step"""
         quiet = np.concatenate([self._rest, quiet])
         whole = len(quiet) // self.length * self.length
         self._silent.append(np.asarray(quiet[:whole].reshape(-1, self.length).all(axis=1)))
@@ -142,10 +151,12 @@ class _Blocks:
         return leading, trailing, float(np.count_nonzero(silent) / len(silent))
 
 
-def measure(recording: Recording) -> Measurement:
-    """All that is measured of a recording in memory."""
-    meter = Meter(recording)
+def measure(recording: Recording, sample_rate: int = 0) -> Measurement:
+    """All that is measured of a recording in memory. sample_rate: the model's, 0: its own"""
+    rate = sample_rate or recording.sample_rate
+    meter = Meter(recording, rate)
     meter.add(recording.samples)
+    meter.add_given(to_waveform(recording, rate))
     return meter.measurement()
 
 
@@ -163,11 +174,15 @@ def decode_clip(
     def measured() -> Iterator[Recording]:
         nonlocal meter
         for piece in pieces(path, part):
-            meter = meter or Meter(piece)
+            meter = meter or Meter(piece, sample_rate)
             meter.add(piece.samples)
             yield piece
 
-    made = [to_int16(waveform) for waveform in resampled(measured(), sample_rate)]
+    made = []
+    for waveform in resampled(measured(), sample_rate):
+        if meter:
+            meter.add_given(waveform)
+        made.append(to_int16(waveform))
     if not meter:
         raise no_samples(path, part)
     samples = np.concatenate(made)

@@ -13,7 +13,8 @@ import numpy as np
 
 from pocketear.base.arrays import Waveform
 from pocketear.data.decoding.audio import LONGEST, no_samples, stream_plain
-from pocketear.data.decoding.containers import MOST_AT_ONCE, WHOLE, NotPlainError, Part
+from pocketear.data.decoding.containers import NotPlainError
+from pocketear.data.decoding.recording import MOST_AT_ONCE, WHOLE, Part
 
 
 def stream_untrusted(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pocketear.base.arrays import Waveform
 from pocketear.base.parallel import in_threads
-from pocketear.data.decoding.audio import Recording, from_int16, to_waveform
+from pocketear.data.decoding.audio import Recording, to_waveform
+from pocketear.data.decoding.int16 import from_int16
 from pocketear.data.grouping import continuity, landmarks
 from pocketear.data.grouping.clip_names import named_alike
 from pocketear.data.grouping.copies import are_copies, outline, outlines_alike

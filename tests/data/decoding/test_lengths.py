@@ -1,0 +1,346 @@
+"""Every container and codec that is opened, whole and in each way in which its length may be wrong.
+
+The references are the lengths of what was written, not of what is read.
+"""
+
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from places import ROOT
+from pocketear.base.errors import ClipError
+from pocketear.data.decoding import audio
+from pocketear.data.decoding.untrusted import load_untrusted
+from sounds import declaring, tone, write, write_by_phone
+
+SECONDS = 2
+# libsndfile's that people have; those of samplers and of MATLAB are as libsndfile reads them
+FORMATS = ("AIFF", "AU", "CAF", "FLAC", "MP3", "NIST", "OGG", "RF64", "VOC", "W64", "WAV", "WAVEX")
+RATES = {"OPUS": 48_000, "GSM610": 8000, "MPEG_LAYER_III": 44_100}
+# what nothing here reads, and what libsndfile lists but does not write
+LEFT_OUT = {
+    *(("WAV", f"NMS_ADPCM_{bits}") for bits in (16, 24, 32)),
+    *(("MP3", f"MPEG_LAYER_{layer}") for layer in ("I", "II")),
+    ("WAV", "MPEG_LAYER_III"),
+    ("AIFF", "DWVW_12"),
+}
+BY_FFMPEG = [
+    ("a.m4a", "aac", 44_100),
+    ("b.m4a", "alac", 44_100),
+    ("a.3gp", "libopencore_amrnb", 8000),
+    ("a.amr", "libopencore_amrnb", 8000),
+    ("a.aac", "aac", 44_100),
+    ("a.mka", "aac", 48_000),
+    ("b.mka", "pcm_s16le", 44_100),
+    ("a.webm", "libopus", 48_000),
+    ("a.ac3", "ac3", 48_000),
+    ("b.caf", "alac", 44_100),
+    ("a.ts", "aac", 48_000),
+    ("a.avi", "aac", 48_000),
+    ("a.flv", "aac", 44_100),
+    ("a.asf", "aac", 44_100),
+    ("b.mp3", "libmp3lame", 44_100),
+    ("a.mp2", "mp2", 44_100),
+    ("c.wav", "libmp3lame", 44_100),
+    ("a.tta", "tta", 44_100),
+    ("a.wv", "wavpack", 44_100),
+]
+# A stream of frames has no length, and half of it is one too: FFmpeg makes up what a frame lacks.
+ENDLESS = {"a.ac3", "a.mp2"}
+CUT = {"a.ts": 50}  # % of a file: where a frame is parted, which packets of MPEG-TS seldom show
+# FFmpeg takes what lies behind for frames.
+TAKES_ALL = {"a.ac3", "a.amr", "a.mp2"}
+ONE_ONLY = {"a.wv"}  # libavformat ends where the count of blocks begins anew
+
+
+def noise(rate: int) -> NDArray[np.float32]:
+    """Two seconds that no codec makes small. Seed 1"""
+    return (0.2 * np.random.default_rng(1).standard_normal(SECONDS * rate)).clip(-1, 1).astype("f4")
+
+
+def by_soundfile() -> list[tuple[str, str, int]]:
+    return [
+        (fmt, subtype, RATES.get(subtype, 16_000))
+        for fmt in FORMATS
+        for subtype in soundfile.available_subtypes(fmt)
+        if soundfile.check_format(fmt, subtype) and (fmt, subtype) not in LEFT_OUT
+    ]
+
+
+def made(folder: Path, kind: tuple[str, str, int]) -> Path:
+    """A whole file of a kind: two seconds."""
+    name, how, rate = kind
+    if "." in name:
+        return write_by_phone(folder / name, how, rate, noise(rate))
+    path = folder / f"a.{name.lower()}"
+    soundfile.write(path, noise(rate), rate, how, format=name)
+    return path
+
+
+def seconds(path: Path) -> float:
+    recording = audio.read_recording(path)
+    return len(recording.samples) / recording.sample_rate
+
+
+def changed(path: Path, content: bytes) -> Path:
+    other = path.with_stem("changed")
+    other.write_bytes(content)
+    return other
+
+
+KINDS = [*by_soundfile(), *BY_FFMPEG]
+FRAME = 0.13  # s by which padding, priming and the delay of a codec change a length
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0]} {kind[1]}")
+def test_a_length_is_that_of_the_sound(tmp_path: Path, kind: tuple[str, str, int]) -> None:
+    path = made(tmp_path, kind)
+    content = path.read_bytes()
+    whole = seconds(path)
+    assert whole == pytest.approx(SECONDS, abs=FRAME)
+    cut = changed(path, content[: len(content) * CUT.get(kind[0], 61) // 100])
+    if kind[0] in ENDLESS:
+        assert seconds(cut) == pytest.approx(0.61 * SECONDS, abs=0.3)
+    else:
+        with pytest.raises(ClipError, match=r"truncated, |not a sound file that can be read"):
+            seconds(cut)
+    if kind[0] not in ONE_ONLY:
+        assert seconds(changed(path, 2 * content)) == pytest.approx(2 * whole, abs=FRAME)
+    assert seconds(changed(path, b"\0junk" * 40 + content)) == pytest.approx(whole, abs=FRAME)
+    if kind[0] not in TAKES_ALL:
+        for behind in (b"junk!\1\2" * 99, b"TAG" + bytes(125), bytes(4096)):
+            assert seconds(changed(path, content + behind)) == pytest.approx(whole, abs=FRAME)
+
+
+def patched(at: int, size: int) -> Callable[[bytes], bytes]:
+    """Overwrite four little-endian bytes."""
+    return lambda content: content[:at] + struct.pack("<I", size) + content[at + 4 :]
+
+
+# A WAV of 64,000 bytes of samples behind 44 bytes: the sizes that its header gives -> seconds read
+SIZES = {
+    "as it is": ((64_036, 64_000), 2),
+    "none yet": ((0, 0), 2),
+    "none yet, but the chunk before": ((36, 0), 2),
+    "unknown": ((0xFFFFFFFF, 0xFFFFFFFF), 2),
+    "unknown to sox": ((0x7FFFF024, 0x7FFFF000), 2),
+    "unknown to arecord": ((0x80000024, 0x80000000), 2),
+    "those of half a second": ((16_036, 16_000), 2),
+    "the samples' of half a second": ((64_036, 16_000), 2),
+    "the file's of half a second": ((16_036, 64_000), 2),
+    "more than there is": ((128_036, 128_000), "truncated, its end is missing"),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_the_sizes_of_a_wav(tmp_path: Path, name: str, subtype: str) -> None:
+    (file_size, data_size), expected = SIZES[name]
+    width = 2 if subtype == "PCM_16" else 4
+    samples = noise(16_000 * 2 // width)
+    path = tmp_path / "a.wav"
+    layout = (16, 1 if width == 2 else 3, 1, len(samples) // 2, 32_000, width, 8 * width)
+    pcm = (samples * 32767).astype("<i2") if width == 2 else samples
+    path.write_bytes(
+        b"RIFF" + struct.pack("<I", file_size) + b"WAVEfmt " + struct.pack("<IHHIIHH", *layout)
+        + b"data" + struct.pack("<I", data_size) + pcm.tobytes()
+    )  # fmt: skip
+    if isinstance(expected, str):
+        with pytest.raises(ClipError, match=expected):
+            audio.read_recording(path)
+        return
+    recording = audio.read_recording(path)
+    assert len(recording.samples) / recording.sample_rate == expected
+    scale = 32768 if width == 2 else 1
+    np.testing.assert_array_equal(recording.samples[:, 0], pcm.astype(np.float32) / scale)
+    assert (recording.subtype, recording.coding.container) == (subtype, "wav")
+    assert len(load_untrusted(path, recording.sample_rate)) == len(samples)
+
+
+def test_a_part_of_what_a_wav_does_not_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", noise(16_000))
+    whole = audio.read_recording(path).samples
+    path.write_bytes(patched(40, 8_000)(patched(4, 8_036)(path.read_bytes())))
+    np.testing.assert_array_equal(audio.read_recording(path, 1, 1.5).samples, whole[16_000:24_000])
+
+
+def test_an_aiff_that_goes_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.aiff", noise(16_000))
+    whole = audio.read_recording(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"SSND") + 4
+    content[at : at + 4] = struct.pack(">I", 16_008)
+    content[4:8] = struct.pack(">I", at + 16_008 - 4)
+    path.write_bytes(content)
+    found = audio.read_recording(path)
+    np.testing.assert_array_equal(found.samples, whole.samples)
+    assert found.coding == whole.coding
+
+
+@pytest.mark.parametrize("counted", [0, 8_000, 31_000])
+def test_a_flac_that_counts_no_samples_or_too_few(tmp_path: Path, counted: int) -> None:
+    path = write(tmp_path / "a.flac", noise(16_000))
+    whole = audio.read_recording(path).samples
+    found = audio.read_recording(declaring(path, counted)).samples
+    if counted == 31_000:  # what is left is less than libsndfile reads ahead
+        assert len(found) >= counted
+        whole = whole[: len(found)]
+    np.testing.assert_array_equal(found, whole)
+    np.testing.assert_array_equal(load_untrusted(path, 16_000), whole[:, 0])
+
+
+def test_a_flac_that_counts_none_and_is_cut(tmp_path: Path) -> None:
+    path = declaring(write(tmp_path / "a.flac", noise(16_000)), 0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(ClipError, match="truncated, its end is missing"):
+        audio.read_recording(path)
+
+
+def recorder_mp3(path: Path, seconds: int = 5) -> int:
+    """Write an MP3 as recorders and radio streams do, without a count. returns: its samples"""
+    pcm = (noise(44_100)[:44_100] * 32767).astype("<i2")
+    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as out:
+        stream = out.add_stream("libmp3lame", rate=44_100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.tile(pcm, seconds)[None], format="s16", layout="mono")
+        frame.sample_rate = 44_100
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            out.mux(packet)
+    with av.open(str(path)) as there:
+        return sum(frame.samples for frame in there.decode(audio=0))
+
+
+def test_an_mp3_without_a_count_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    samples = recorder_mp3(path)
+    assert len(audio.read_recording(path).samples) == samples
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ClipError, match="truncated, its end is missing"):
+        audio.read_recording(path)
+
+
+def test_an_mp3_that_counts_too_few_frames(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp3", noise(44_100), 44_100)
+    content = path.read_bytes()
+    at = re.search(rb"(Xing|Info)", content)
+    assert at
+    for count, read in ((20, True), (500, False)):
+        frames = struct.pack(">I", count)
+        path.write_bytes(content[: at.end() + 4] + frames + content[at.end() + 8 :])
+        if read:
+            assert seconds(path) == pytest.approx(SECONDS, abs=FRAME)
+        else:
+            with pytest.raises(ClipError, match="truncated"):
+                seconds(path)
+
+
+def test_links_of_another_rate_are_named(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / f"{r}.ogg", tone(2, r), r) for r in (16_000, 22_050))
+    first.write_bytes(first.read_bytes() + second.read_bytes())
+    with pytest.raises(ClipError, match=r"changes from 16000 Hz in 1 .* after 2\.0 s; cut it"):
+        audio.read_recording(first)
+    assert len(audio.read_recording(first, 0.5, 1).samples) == 8_000
+
+
+def test_links_are_one_sound(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.flac", tone(1))
+    other = write(tmp_path / "b.flac", tone(1, hz=700))
+    both = np.concatenate([audio.read_recording(one).samples for one in (path, other)])
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    np.testing.assert_array_equal(audio.read_recording(path).samples, both)
+    np.testing.assert_array_equal(audio.read_recording(path, 0.5, 1.5).samples, both[8000:24_000])
+
+
+def test_two_streams_of_an_ogg_that_begin_together_are_no_links(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.ogg"), "w") as out:
+        streams = [cast(Any, out.add_stream("libopus", rate=48_000, layout="mono")) for _ in "ab"]
+        pcm = (noise(48_000) * 32767).astype("<i2")[None]
+        for stream in streams:
+            frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+            frame.sample_rate = 48_000
+            out.mux([*stream.encode(frame), *stream.encode(None)])
+    assert seconds(tmp_path / "a.ogg") == pytest.approx(SECONDS, abs=FRAME)
+
+
+@pytest.mark.parametrize(("codec", "options"), [("alac", {}), ("aac", {"aac_pns": "0"})])
+def test_a_part_of_an_m4a_is_that_of_the_whole(
+    tmp_path: Path, codec: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / "a.m4a"
+    sound = np.tile(noise(44_100), 4)
+    with av.open(str(path), "w") as out:
+        added = out.add_stream(codec, rate=44_100, layout="mono", options=options)
+        stream = cast(av.AudioStream, added)
+        for at in range(0, len(sound), 44_100):
+            pcm = (sound[at : at + 44_100] * 32767).astype("<i2")[None]
+            frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 44_100, at
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    whole = audio.read_recording(path).samples
+    for start, end in ((0.5, 1.0), (3.0, 3.5), (5.25, 7.0)):
+        part = audio.read_recording(path, start, end).samples
+        np.testing.assert_array_equal(part, whole[round(start * 44_100) : round(end * 44_100)])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6, 8, 16])
+def test_each_channel_of_planar_samples(tmp_path: Path, channels: int) -> None:
+    """PyAV 18.1 counts nine planes of eight channels, and reading the ninth crashes."""
+    path = tmp_path / "a.mka"
+    rate, layout = 48_000, {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
+    sound = np.stack([tone(1, rate, 200 + 100 * n) for n in range(channels)])
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_f32le", rate=rate, layout=layout[channels])
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(sound.T.reshape(1, -1)), format="flt", layout=layout[channels]
+        )
+        frame.sample_rate = rate
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    np.testing.assert_array_equal(audio.read_recording(path).samples, sound.T)
+
+
+def test_eight_channels_of_aac(tmp_path: Path) -> None:
+    """As the table of planes has them when they are decoded: each by itself."""
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48_000, layout="7.1")
+        sound = np.repeat(tone(1, 48_000), 8)[None]
+        frame = av.AudioFrame.from_ndarray(sound, format="flt", layout="7.1")
+        frame.sample_rate = 48_000
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    assert audio.read_recording(path).samples.shape[1] == 8
+
+
+@pytest.mark.slow
+def test_every_file_of_a_set_from_strangers_is_read() -> None:
+    folder = ROOT.parent / "shared/data/cry_laugh"
+    files = [path for path in folder.rglob("*") if path.suffix in (".m4a", ".mp3", ".ogg")]
+    if not files:
+        pytest.skip("no ../shared/data/cry_laugh")
+    for path in files:
+        assert len(load_untrusted(path, 16_000))
+
+
+@given(st.binary(max_size=4096), st.integers(0, 64_044), st.integers(0, 2))
+def test_whatever_lies_behind_or_is_missing_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, behind: bytes, kept: int, repeats: int
+) -> None:
+    folder = tmp_path_factory.mktemp("a")
+    content = write(folder / "a.wav", noise(16_000)).read_bytes()
+    path = folder / "b.wav"
+    path.write_bytes(repeats * content + content[:kept] + behind)
+    try:
+        samples = len(load_untrusted(path, 16_000))
+    except ClipError as error:
+        assert "\n" not in str(error)
+    else:
+        assert samples >= repeats * 32_000
