@@ -39,8 +39,8 @@ system-tools:  ## what the arm64 measurement and the Android package need, where
 test-tools:  ## what some tests need besides
 	@sh tools/install.sh test
 
-run: setup  ## sounds -> judged Android and iOS packages and a report page
-	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary; exit $$status
+run: setup  ## sounds -> judged Android and iOS packages and a report page; fails where a gate refuses
+	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary && exit $$status
 
 check: setup lint  ## lint, then the fast tests: under two minutes
 	$(PYTEST) -m "not slow"

@@ -21,18 +21,19 @@ REPORTS_ADDRESS = "POCKETEAR_REPORTS_ADDRESS"  # where reports/ is served, if it
 
 
 @task(name="show verdict")
-def show_verdict(root: Path) -> None:
+def show_verdict(root: Path) -> Verdict | None:
     """The verdict as a table, failed gates first."""
     try:
         verdict = read_if_made(root / VERDICT, Verdict)
     except DataError as error:
         get_run_logger().warning("no verdict shown: %s", error)
-        return
+        return None
     if verdict:
         summary = "; ".join([verdict.word, *verdict.reasons])
         get_run_logger().info("verdict: %s", summary)
         rows = [_row(gate) for gate in sorted(verdict.gates, key=lambda gate: gate.passed)]
         create_table_artifact(rows, key="verdict", description=markdown_text(summary))
+    return verdict
 
 
 def _row(gate: Gate) -> dict[str, str]:

@@ -83,7 +83,7 @@ def retrain(
 
 def _conclude(root: Path, states: dict[str, State[None]], *, promote: bool) -> State[None]:
     """Show the results; promote if requested."""
-    show_verdict(root)
+    verdict = show_verdict(root)
     show_report(root)
     reasons = [str(state.message) for state in states.values() if state.name == "Failed"]
     if reasons:
@@ -95,6 +95,8 @@ def _conclude(root: Path, states: dict[str, State[None]], *, promote: bool) -> S
         promoted = promote_challenger(root, return_state=True)
         if promoted.is_failed():
             return failed(str(promoted.message))
+    if verdict and not verdict.accepted:
+        return failed(f"refused: {'; '.join(verdict.reasons)}", name="Refused")
     return Completed(message=f"ran {', '.join(ran)}" if ran else "all stages were up to date")
 
 

@@ -78,15 +78,15 @@ def check_server() -> None:
             ) from error
 
 
-def failed(message: str) -> State[None]:
-    """The state of a flow that failed, with the reason in the run's name too.
+def failed(message: str, name: str = "Failed") -> State[None]:
+    """The state of a flow that failed, called `name`, with the reason in the run's name too.
 
     `prefect deployment run --watch` and the lists of runs show the name, and not the message.
     """
     with get_client(sync_client=True) as client:
-        name = message if len(message) <= _NAME_LENGTH else f"{message[: _NAME_LENGTH - 1]}…"
-        client.update_flow_run(UUID(flow_run.get_id()), name=name)
-    return Failed(message=message)
+        shown = message if len(message) <= _NAME_LENGTH else f"{message[: _NAME_LENGTH - 1]}…"
+        client.update_flow_run(UUID(flow_run.get_id()), name=shown)
+    return Failed(message=message, name=name)
 
 
 def _answers(address: str) -> bool:
