@@ -1,7 +1,7 @@
 """client: a client of the MLflow server, and its errors as one clear line.
 
 The server is at MLFLOW_TRACKING_URI; without it, runs are kept in `mlflow.db` and `mlartifacts/` in
-the project's folder.
+the project's folder, also by an experiment that runs in a copy of it.
 """
 
 import logging
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from pocketear.base.addresses import names_secret, redacted
 from pocketear.base.errors import TrackingError
+from pocketear.base.home import home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +48,7 @@ def address() -> str:
 
     raises: TrackingError if MLFLOW_TRACKING_URI is not one
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home().absolute() / 'mlflow.db'}"
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in _SCHEMES:
         known = ", ".join(_SCHEMES[:4])

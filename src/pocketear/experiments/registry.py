@@ -24,6 +24,7 @@ from pocketear.base.archive import (
 from pocketear.base.errors import DataError, PocketearError, TrackingError, shown
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import PACKAGE, modules_of
+from pocketear.base.home import home
 from pocketear.contracts.latency import TIMINGS
 from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.experiments import runs
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
-PENDING = Path(".pocketear/pending-versions")
+PENDING = Path(".pocketear/pending-versions")  # below home()
 IDENTITY_TAG = "pocketear.identity"  # of a version: what registered.json finds it by
 FOLDER_TAG = "pocketear.artifacts"  # of a version: where its files lie among its run's artefacts
 RUNNER_TAG = "pocketear.runner"  # of a version: its Android file's name among the predictions
@@ -99,7 +100,7 @@ def register_or_keep(candidate: Candidate) -> Version | None:
         send_pending()
         return register(candidate)
     except ServerUnavailableError as error:
-        kept = PENDING / candidate.identity()
+        kept = home() / PENDING / candidate.identity()
         if not kept.exists():
             with replacing(kept) as fresh:
                 shutil.copytree(candidate.models, fresh / "models")
@@ -116,7 +117,9 @@ def send_pending() -> None:
     raises: ServerUnavailableError if there still is none
     """
     runs.send_pending()
-    for kept in sorted(PENDING.glob("*/params.yaml"), key=lambda path: path.stat().st_mtime):
+    for kept in sorted(
+        (home() / PENDING).glob("*/params.yaml"), key=lambda path: path.stat().st_mtime
+    ):
         folder = kept.parent
         try:
             made = register(Candidate(folder / "models", folder / "reports", load_params(kept)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pocketear.base.addresses import redacted
 from pocketear.base.archive import sha256
 from pocketear.base.errors import DataError, PocketearError, TrackingError
+from pocketear.base.home import home
 from pocketear.base.yaml_text import read_yaml
 from pocketear.experiments.client import (
     ServerUnavailableError,
@@ -31,7 +32,7 @@ from pocketear.params import Params
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PENDING = Path(".pocketear/pending-runs")
+PENDING = Path(".pocketear/pending-runs")  # below home()
 PARENT_VARIABLE = "POCKETEAR_PARENT_RUN"  # environment: the run that new runs are children of
 MODEL_TAG = "pocketear.model_sha256"  # of model.keras: how a model finds the run that trained it
 BACKBONE_TAG = "pocketear.backbone_sha256"  # of the file that a pretrained network started from
@@ -98,7 +99,7 @@ def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
     """
     address()  # a wrong address fails before the training, not after it
     send_pending()
-    run = TrainingRun(Journal.create(PENDING))
+    run = TrainingRun(Journal.create(home() / PENDING))
     run.log(_start(params, dataset))
     status = "FAILED"
     try:
@@ -114,7 +115,7 @@ def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
 def send_pending() -> int:
     """Send the runs that were kept while the server did not answer. returns: how many arrived"""
     sent = 0
-    for journal in left_behind(PENDING):
+    for journal in left_behind(home() / PENDING):
         try:
             with connect() as client:
                 _send(client, journal)
@@ -229,6 +230,7 @@ def _start(params: Params, dataset: Path | None = None) -> Event:
         "mlflow.source.git.commit": _git("rev-parse", "HEAD"),
         "pocketear.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower(),
         "pocketear.dvc_lock_sha256": sha256(lock.read_bytes()) if lock.exists() else "",
+        "pocketear.dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
         _PARENT_TAG: os.environ.get(PARENT_VARIABLE, ""),
     }
     return Event(

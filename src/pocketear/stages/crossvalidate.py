@@ -18,6 +18,7 @@ from pocketear.base import process
 from pocketear.base.arrays import Scores
 from pocketear.base.files import replacing
 from pocketear.base.fingerprint import fingerprint
+from pocketear.base.home import home
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
@@ -82,7 +83,8 @@ def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
 
     make_repeatable(params.seed)
     labels = known_labels(store.index, params.data.labels)
-    kept = _KEPT / _key(store, params, folds)
+    everything = home() / _KEPT
+    kept = everything / _key(store, params, folds)
     tables = []
     for fold in range(1, folds + 1):
         sides = sides_of_fold(store.index, folds, fold, params.seed)
@@ -94,7 +96,7 @@ def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
             with replacing(path) as fresh:
                 named.assign(fold=fold, **columns).to_parquet(fresh, index=False)
         tables.append(pd.read_parquet(path))
-    for old in set(_KEPT.iterdir()) - {kept}:
+    for old in set(everything.iterdir()) - {kept}:
         shutil.rmtree(old, ignore_errors=True)
     return pd.concat(tables, ignore_index=True)
 
