@@ -93,7 +93,7 @@ pull: setup  ## the data that DVC tracks, where there is a remote
 # SET is a list of NAME=VALUE, one a line or by spaces; it is never expanded by make
 retrain: setup  ## the DAG as a Prefect flow; SET='train.epochs=5', PROMOTE=1
 	@set --; for one in $$SET; do set -- "$$@" --set "$$one"; done; \
-	$(RUN) python flows/retrain.py "$$@" $${PROMOTE:+--promote}
+	$(RUN) python flows/retrain.py "$$@" $${SET:+--apply} $${PROMOTE:+--promote}
 
 MAIN_REPORTS := .pocketear/main-reports
 

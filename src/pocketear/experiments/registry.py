@@ -85,10 +85,8 @@ def register(candidate: Candidate) -> Version:
     """
     identity = candidate.identity()
     with connect() as client:
-        known = client.search_model_versions(
-            f"name = '{candidate.name}' and tag.`{IDENTITY_TAG}` = '{identity}'"
-        )
-        made = known[0] if known else _make_version(client, candidate, identity)
+        known = _of_identity(client, candidate.name, identity)
+        made = known or _make_version(client, candidate, identity)
         _log_timings(client, candidate, str(made.run_id))
         client.set_registered_model_alias(candidate.name, CHALLENGER, made.version)
         return find(candidate.name, str(made.version))
@@ -153,6 +151,23 @@ def find(name: str, which: str) -> Version:
                 f"{name}: no version {shown(which)}; `pocketear models` lists what there is"
             ) from error
         return _version(found, client.get_registered_model(name).aliases)
+
+
+def find_identity(name: str, identity: str) -> Version:
+    """The version with this identity, as registered.json has it.
+
+    raises: TrackingError if there is none
+    """
+    with connect() as client:
+        made = _of_identity(client, name, identity)
+        if not made:
+            raise TrackingError(f"{name}: this model is not registered yet; `dvc repro` says why")
+        return _version(made, client.get_registered_model(name).aliases)
+
+
+def _of_identity(client: "MlflowClient", name: str, identity: str) -> "ModelVersion | None":
+    wanted = f"name = '{name}' and tag.`{IDENTITY_TAG}` = '{identity}'"
+    return next(iter(client.search_model_versions(wanted)), None)
 
 
 def versions(name: str) -> list[Version]:
