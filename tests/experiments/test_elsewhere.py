@@ -75,7 +75,7 @@ def test_postgresql_stops_during_a_training_and_nothing_of_its_run_is_lost(
     assert runs.send_pending() == 1
     with connect() as client:
         (sent,) = client.search_runs([experiment_id(client)])
-        losses = client.get_metric_history(sent.info.run_id, "training.loss")
+        losses = client.get_metric_history(sent.info.run_id, "training/loss")
     assert sent.info.status == "FINISHED"
     assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]
 

@@ -46,7 +46,7 @@ def all_runs():
 
 def curve(run):
     with connect() as client:
-        points = client.get_metric_history(run.info.run_id, "training.loss")
+        points = client.get_metric_history(run.info.run_id, "training/loss")
     return [(point.step, point.value) for point in points]
 
 
@@ -61,7 +61,7 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
     assert run.info.status == "FINISHED"
     assert run.data.params["train.epochs"] == str(load_params().train.epochs)
     assert run.data.params["seed"] == str(load_params().seed)
-    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training/loss": 1 / 3, "training/val_accuracy": 0.7})
     assert curve(run) == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("clips.parquet", "0123456789abcdef")
@@ -98,7 +98,7 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
     (run,) = all_runs()
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
-    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training/loss": 1 / 3, "training/val_accuracy": 0.7})
     assert run.data.tags[runs.MODEL_TAG] == sha256(b"weights")
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
     assert runs.send_pending() == 0
@@ -173,7 +173,7 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
         os.kill(child.pid, signal.SIGKILL)
     assert runs.send_pending() == 1
     (run,) = all_runs()
-    assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"training/loss": 1.0})
     assert curve(run) == [(0, 1.0)]
     assert run.info.start_time <= run.info.end_time <= alive, "not when it was noticed"
 
@@ -232,8 +232,8 @@ def test_numbers_of_a_nested_report_become_metric_names():
     )
     nested = {"a53": {"instructions": 7, "ok": True}, "timings": report, "by_fold": [1.0]}
     assert scalars(nested) == {
-        "a53.instructions": 7.0,
-        "timings.providers.host.ratio _median_": 0.5,
+        "a53/instructions": 7.0,
+        "timings/providers.host.ratio _median_": 0.5,
     }
 
 

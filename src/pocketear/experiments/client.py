@@ -151,14 +151,18 @@ def experiment_id(client: "MlflowClient") -> str:
 
 
 def scalars(nested: object, prefix: str = "") -> dict[str, float]:
-    """Every number below a report or a mapping as `outer.inner` -> value, in names MLflow takes."""
+    """Every number below a report or a mapping as `outer/middle.inner` -> value.
+
+    MLflow's pages group metrics by what is before the slash, and take no other characters.
+    """
     if isinstance(nested, BaseModel):
         nested = nested.model_dump()
     found: dict[str, float] = {}
     if isinstance(nested, Mapping):
         for name, value in nested.items():
-            clean = "".join(c if c.isalnum() or c in "_-. /" else "_" for c in str(name))
-            found |= scalars(value, f"{prefix}.{clean}" if prefix else clean)
+            clean = "".join(c if c.isalnum() or c in "_-. " else "_" for c in str(name))
+            joint = "." if "/" in prefix else "/"
+            found |= scalars(value, f"{prefix}{joint}{clean}" if prefix else clean)
     elif isinstance(nested, int | float) and not isinstance(nested, bool):
         found[prefix] = float(nested)
     return found

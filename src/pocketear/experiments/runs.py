@@ -50,8 +50,8 @@ class TrainingRun:
         self._live = True
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log the metrics of one epoch, each as `training.NAME`: `accuracy` is the test side's."""
-        values = {f"training.{name}": float(value) for name, value in metrics.items()}
+        """Log the metrics of one epoch, each as `training/NAME`: `accuracy` is the test side's."""
+        values = {f"training/{name}": float(value) for name, value in metrics.items()}
         self.log(Event(metrics=values, step=epoch))
 
     def log_artifacts(self, path: Path, into: str = "") -> None:
