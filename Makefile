@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -51,6 +51,10 @@ test: setup test-tools lint  ## lint, then all tests
 
 some-tests: setup test-tools  ## the tests in TESTS, files or folders, as CI runs them side by side
 	$(PYTEST) $$TESTS
+
+test-services: setup  ## MLflow on a real PostgreSQL and S3, with the model of the last run
+	@sh tools/install.sh services
+	$(PYTEST) tests/experiments/test_elsewhere.py
 
 coverage: setup test-tools  ## all tests, and the share of lines that they run; a fifth or more on top of their time
 	$(PYTEST) --cov=pocketear --cov-report=
