@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -39,8 +39,8 @@ system-tools:  ## what the arm64 measurement and the Android package need, where
 test-tools:  ## what some tests need besides
 	@sh tools/install.sh test
 
-run: setup  ## sounds -> judged Android and iOS packages and a report page
-	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary; exit $$status
+run: setup  ## sounds -> judged Android and iOS packages and a report page; fails where a gate refuses
+	@$(RUN) dvc repro --keep-going; status=$$?; $(RUN) pocketear summary && exit $$status
 
 check: setup lint  ## lint, then the fast tests: under two minutes
 	$(PYTEST) -m "not slow"
@@ -51,6 +51,10 @@ test: setup test-tools lint  ## lint, then all tests
 
 some-tests: setup test-tools  ## the tests in TESTS, files or folders, as CI runs them side by side
 	$(PYTEST) $$TESTS
+
+test-services: setup  ## MLflow on a real PostgreSQL and S3, with the model of the last run
+	@sh tools/install.sh services
+	$(PYTEST) tests/experiments/test_elsewhere.py
 
 coverage: setup test-tools  ## all tests, and the share of lines that they run; a fifth or more on top of their time
 	$(PYTEST) --cov=pocketear --cov-report=
@@ -93,7 +97,7 @@ pull: setup  ## the data that DVC tracks, where there is a remote
 # SET is a list of NAME=VALUE, one a line or by spaces; it is never expanded by make
 retrain: setup  ## the DAG as a Prefect flow; SET='train.epochs=5', PROMOTE=1
 	@set --; for one in $$SET; do set -- "$$@" --set "$$one"; done; \
-	$(RUN) python flows/retrain.py "$$@" $${PROMOTE:+--promote}
+	$(RUN) python flows/retrain.py "$$@" $${SET:+--apply} $${PROMOTE:+--promote}
 
 MAIN_REPORTS := .pocketear/main-reports
 

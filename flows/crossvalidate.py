@@ -28,10 +28,8 @@ from pocketear.base.tables import markdown_table, write_csv
 from pocketear.contracts.metrics import MetricsReport
 from pocketear.contracts.names import ModelFiles, shipped_runners
 from pocketear.contracts.report_file import read
-from pocketear.experiments.client import address
 from pocketear.experiments.runs import (
     PARENT_VARIABLE,
-    PENDING,
     end_parent,
     log_child,
     start_parent,
@@ -104,7 +102,6 @@ def _crossvalidate(
     if reasons:
         return failed("; ".join(reasons))
     _conclude(root, copies, parent)
-    _keep_pending_runs(root, folder)
     shutil.rmtree(folder)
     return Completed(message=f"{RESULTS}/summary.md")
 
@@ -116,9 +113,7 @@ def _choice(folds: int, by: str, k: int) -> list[str]:
 
 
 def _run_all(copies: list[Path], parent: str | None, at_once: int) -> list[State[None]]:
-    environment = {"MLFLOW_TRACKING_URI": address()}
-    if parent:
-        environment[PARENT_VARIABLE] = parent
+    environment = {PARENT_VARIABLE: parent} if parent else {}
     runs = [StageRuns(copy, environment) for copy in copies]
     futures: list[PrefectFuture[State[None]]] = []
     try:
@@ -157,14 +152,6 @@ def _log_fold(copy: Path, parent: str) -> None:
         log_child(parent, copy.name, model, params, report)
     except PocketearError as error:
         get_run_logger().warning("%s; the figures of %s are in its reports only", error, copy.name)
-
-
-def _keep_pending_runs(root: Path, copies: Path) -> None:
-    """Keep trainings that MLflow has not received yet when their copies are deleted."""
-    for kept in copies.glob(f"*/{PENDING}/*"):
-        place = root / PENDING / kept.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        kept.rename(place)
 
 
 def _conclude(root: Path, copies: list[Path], parent: str | None) -> None:

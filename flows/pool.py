@@ -8,7 +8,6 @@ import argparse
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from prefect import State
@@ -21,16 +20,15 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
-from prefect.utilities.processutils import command_to_string
 
 from server import check_server
-from services import POOL
+from services import POOL, PROJECT
 from stage_runs import PipelineError
 
 _UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def prepare(root: Path) -> int:
+def prepare() -> int:
     """Make the pool, register the deployments of prefect.yaml, and crash abandoned runs.
 
     Returns how many runs those were.
@@ -40,25 +38,22 @@ def prepare(root: Path) -> int:
     with get_client(sync_client=True) as client:
         crashed = _crash_abandoned(client)
         pool = WorkPoolCreate(
-            name=POOL, type="process", base_job_template=job_template(root), concurrency_limit=1
+            name=POOL, type="process", base_job_template=job_template(), concurrency_limit=1
         )
         client.create_work_pool(pool, overwrite=True)
     _deploy()
     return crashed
 
 
-def job_template(root: Path) -> dict[str, Any]:
-    """How the worker starts a run. There are no variables, so no run can change it.
+def job_template() -> dict[str, Any]:
+    """How a worker starts a run. There are no variables, so no run can change it.
 
-    It has no `env`: into one that is there, Prefect merges a run's `env` whether it is a variable
-    or not.
+    A run has the worker's own Python, and prefect.yaml names the folder by the worker's own
+    PROJECT_DIR, so that workers on several machines need not agree about paths. There is no `env`:
+    into one that is there, Prefect merges a run's `env` whether it is a variable or not.
     """
     return {
-        "job_configuration": {
-            "command": command_to_string([sys.executable, "-m", "prefect.engine"]),
-            "working_dir": str(root.absolute()),
-            "stream_output": True,
-        },
+        "job_configuration": {"stream_output": True},
         "variables": {"type": "object", "properties": {}, "additionalProperties": False},
     }
 
@@ -75,27 +70,26 @@ def _crash_abandoned(client: SyncPrefectClient) -> int:
 
 def _deploy() -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if name != PROJECT}
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr or done.stdout).strip().splitlines()
         raise PipelineError(f"prefect deploy --all: {reason[-1] if reason else 'failed'}")
 
 
 def main() -> None:
-    """Set up the pool and the deployments for workers in this folder, or at this path elsewhere."""
+    """Set up the pool and the deployments for workers on any machine."""
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     ).parse_args()
-    root = Path.cwd()
     try:
         if not os.environ.get("PREFECT_API_URL"):
             raise PipelineError("PREFECT_API_URL names no server; `make serve` needs no such call")
         check_server()
-        os.environ["PROJECT_DIR"] = str(root)
-        crashed = prepare(root)
+        crashed = prepare()
     except PipelineError as error:
         sys.exit(f"error: {error}")
-    print(f"the pool {POOL} runs flows in {root} and nothing else")
+    print(f"the pool {POOL} runs this project's flows and nothing else")
     if crashed:
         print(f"{crashed} unfinished run(s) marked as crashed")
 

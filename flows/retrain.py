@@ -14,30 +14,40 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from results import compare_with_champion, promote_challenger, show_report, show_verdict
-from server import failed, server_or_own
-from stage_runs import PipelineError, Stage, StageError, StageRuns, read_stages
-from workspace import exclusive, set_params, use_data_of
+from copies import temporary_copy, variant_key
+from keep import apply_experiment, bring_back, keep_page, save_experiment
+from results import (
+    REPORT,
+    VERDICT,
+    compare_with_champion,
+    promote_registered,
+    reasons_of_refusal,
+    show_report,
+    show_verdict,
+)
+from server import drop_empty_tracebacks, failed, server_or_own
+from stage_runs import PipelineError, Stage, StageError, StageRuns, read_stages, stage_that_makes
+from workspace import run_dvc, use_data_of
 
 WORKERS = os.cpu_count() or 2
 _RETRY_DELAY_SECONDS = 5
 
 
-def prepare(root: Path, overrides: list[str], data_revision: str, force: list[str]) -> list[Stage]:
-    """Change params.yaml and data/ as requested, and read the stages.
+def prepare(copy: Path, force: list[str]) -> list[Stage]:
+    """Read the stages, and take what DVC has of their outputs.
 
-    raises: PipelineError if a parameter, revision or stage does not exist
+    raises: PipelineError if one of `force` does not exist
     """
-    use_data_of(root, data_revision)
-    set_params(root, overrides)
-    stages = read_stages(root)
+    stages = read_stages(copy)
     unknown = sorted(set(force) - {stage.name for stage in stages})
     if unknown:
         known = ", ".join(stage.name for stage in stages)
         raise PipelineError(f"force: no stage {', '.join(unknown)}; dvc.yaml has {known}")
+    run_dvc(copy, "checkout", "--quiet", "--force", "--allow-missing")
     return stages
 
 
@@ -63,36 +73,83 @@ def retrain(
     force: list[str] | None = None,
     data_revision: str = "",
     promote: bool = False,
+    apply: bool = False,
 ) -> State[None]:
-    """Bring every stage of dvc.yaml up to date.
+    """Bring every stage of dvc.yaml up to date, in a copy of the project.
 
-    overrides: parameters to write into params.yaml first, as `train.epochs=5`
+    With other parameters or data the result is a DVC experiment, named like this run; else it is
+    brought into the workspace.
+
+    overrides: parameters of this run, as `train.epochs=5`
     force: stages to run even if they are up to date
     data_revision: the Git revision whose data/ is used; empty: as it is in the workspace
     promote: make the new version the champion, if it is no worse on the same clips
+    apply: bring an experiment into the workspace too, parameters and all
     """
     root = Path.cwd()
+    drop_empty_tracebacks()
+    experiment = str(flow_run.get_name()) if overrides or data_revision else ""
     try:
-        with exclusive(root, "retrain"):
-            stages = prepare(root, overrides or [], data_revision, force or [])
-            states = _run_all(stages, StageRuns(root), set(force or []))
-            return _conclude(root, states, promote=promote)
+        with temporary_copy(root, overrides or []) as copy:
+            key = variant_key(root)
+            use_data_of(root, copy, data_revision)
+            stages = prepare(copy, force or [])
+            states = _run_all(stages, StageRuns(copy), set(force or []))
+            reasons = [str(state.message) for state in states.values() if state.name == "Failed"]
+            if not reasons:
+                _keep(root, copy, key, experiment)
+            _show(root, copy, states, experiment)
+            if reasons:
+                return failed("; ".join(reasons))
+            if apply and experiment:
+                apply_experiment(root, experiment)
+            return _conclude(copy, states, promote=promote)
     except PipelineError as error:  # a state: its message is the one line to read
         return failed(str(error))
 
 
-def _conclude(root: Path, states: dict[str, State[None]], *, promote: bool) -> State[None]:
-    """Show the results; promote if requested."""
-    show_verdict(root)
-    show_report(root)
-    reasons = [str(state.message) for state in states.values() if state.name == "Failed"]
-    if reasons:
-        return failed("; ".join(reasons))
+def _keep(root: Path, copy: Path, key: str, experiment: str) -> None:
+    """Keep what the copy has made. key: of the project when the copy was made"""
+    log = get_run_logger()
+    if experiment:
+        try:
+            save_experiment(copy, root, experiment)
+            log.info("saved as the experiment %s: dvc exp show", experiment)
+        except PipelineError as error:
+            log.warning("not saved as a DVC experiment: %s", error)
+    elif variant_key(root) == key:
+        bring_back(copy, root)
+    else:
+        log.warning("files of the project changed meanwhile: `dvc repro` brings the results")
+
+
+def _show(root: Path, copy: Path, states: dict[str, State[None]], experiment: str) -> None:
+    """Verdict and page, if this run made them or found them up to date."""
+    if _is_of_this_run(VERDICT, copy, states):
+        show_verdict(copy)
+    if _is_of_this_run(REPORT, copy, states):
+        page = copy / REPORT
+        show_report(keep_page(page, root, experiment) if experiment else root / REPORT)
+
+
+def _is_of_this_run(path: Path, copy: Path, states: dict[str, State[None]]) -> bool:
+    """Whether the stage that makes it has ended well; else what lies there is of an earlier run."""
+    try:
+        return states[stage_that_makes(copy, path)].is_completed()
+    except PipelineError:
+        return False
+
+
+def _conclude(copy: Path, states: dict[str, State[None]], *, promote: bool) -> State[None]:
+    """Compare the new version with the champion; promote it if requested."""
     ran = [name for name, state in states.items() if state.name != "Cached"]
     if ran or promote:
-        compare_with_champion(root)
+        compare_with_champion(copy)
+    refusal = reasons_of_refusal(copy)
+    if refusal:
+        return failed(f"refused: {refusal}", name="Refused")
     if promote:
-        promoted = promote_challenger(root, return_state=True)
+        promoted = promote_registered(copy, return_state=True)
         if promoted.is_failed():
             return failed(str(promoted.message))
     return Completed(message=f"ran {', '.join(ran)}" if ran else "all stages were up to date")
@@ -126,6 +183,7 @@ def main() -> None:
     parser.add_argument("--force", action="append", metavar="STAGE")
     parser.add_argument("--data-revision", default="", metavar="REVISION")
     parser.add_argument("--promote", action="store_true")
+    parser.add_argument("--apply", action="store_true")
     with server_or_own():
         state = retrain(**vars(parser.parse_args()), return_state=True)
     if not state.is_completed():

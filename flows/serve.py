@@ -50,7 +50,7 @@ def serve(ports: dict[str, int]) -> None:
             environment = environments.get(name, common)
             children[name] = running.enter_context(service(name, command, environment))
         wait_for("prefect", f"{login.api}/health")
-        crashed = _prepare_pool(root, client)
+        crashed = _prepare_pool(client)
         worker = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
         children["worker"] = running.enter_context(service("worker", worker, client))
         for name in set(address) - {"prefect"}:
@@ -59,11 +59,11 @@ def serve(ports: dict[str, int]) -> None:
         watch(children)
 
 
-def _prepare_pool(root: Path, environment: dict[str, str]) -> int:
+def _prepare_pool(environment: dict[str, str]) -> int:
     os.environ |= environment
     import pool
 
-    return pool.prepare(root)
+    return pool.prepare()
 
 
 def _announce(address: dict[str, str], crashed: int) -> None:

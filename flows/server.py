@@ -1,5 +1,6 @@
 """server: the Prefect server that scripts and flows started as scripts report to."""
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -8,12 +9,11 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
-from uuid import UUID
 
 from prefect import State
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.runtime import flow_run
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -25,10 +25,10 @@ from prefect.settings import (
 )
 from prefect.states import Failed
 
+from pocketear.base.tables import markdown_text
 from stage_runs import PipelineError
 from workspace import is_running
 
-_NAME_LENGTH = 150
 _START_SECONDS = 300  # Prefect's own 20 are too few for a busy machine
 
 
@@ -78,15 +78,21 @@ def check_server() -> None:
             ) from error
 
 
-def failed(message: str) -> State[None]:
-    """The state of a flow that failed, with the reason in the run's name too.
+def failed(message: str, name: str = "Failed") -> State[None]:
+    """The state of a flow that failed, called `name`, with the reason as an artifact too."""
+    create_markdown_artifact(markdown_text(message), key="reason")
+    return Failed(message=message, name=name)
 
-    `prefect deployment run --watch` and the lists of runs show the name, and not the message.
-    """
-    with get_client(sync_client=True) as client:
-        name = message if len(message) <= _NAME_LENGTH else f"{message[: _NAME_LENGTH - 1]}…"
-        client.update_flow_run(UUID(flow_run.get_id()), name=name)
-    return Failed(message=message)
+
+def drop_empty_tracebacks() -> None:
+    """Keep `NoneType: None` out of the log of a task that failed by a state, not an exception."""
+    logging.getLogger("prefect.task_runs").addFilter(_without_empty_traceback)
+
+
+def _without_empty_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[0] is None:
+        record.exc_info = None
+    return True
 
 
 def _answers(address: str) -> bool:

@@ -20,6 +20,7 @@ from stage_runs import SUPERVISE
 
 STATE = Path(".pocketear")
 POOL = "local"  # as prefect.yaml names it
+PROJECT = "PROJECT_DIR"  # in a worker's environment: its clone, as prefect.yaml names it
 SERVED = "POCKETEAR_SERVED"  # in the environment of every process started here: the folder
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 15.0
@@ -139,7 +140,7 @@ def environment_of(folder: str, reports: str) -> dict[str, str]:
         **os.environ,
         "PREFECT_HOME": str((STATE / "prefect").absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PROJECT_DIR": folder,
+        PROJECT: folder,
         SERVED: folder,
         "POCKETEAR_REPORTS_ADDRESS": reports,
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -60,13 +60,13 @@ def _stage(stage: PipelineStage, upstream: Iterator[PipelineStage]) -> Stage:
 
 
 def stage_that_makes(root: Path, path: Path) -> str:
-    """The name of the stage that writes `path`.
+    """The name of the stage that writes `path`, or a folder that holds it.
 
     raises: PipelineError if none does
     """
     with Repo(str(root)) as repo:
         for out in repo.index.outs:
-            if out.def_path == path.as_posix():
+            if path.is_relative_to(out.def_path):
                 return str(out.stage.name)
     raise PipelineError(f"{root}/dvc.yaml: no stage makes {path}")
 
@@ -88,7 +88,7 @@ class StageRuns:
         """Whether DVC finds nothing to do for a stage."""
         try:
             with self._lock, Repo(str(self._root)) as repo, repo.lock:
-                return not repo.stage.load_one(name=name).changed()
+                return not repo.stage.load_one(str(self._root / "dvc.yaml"), name).changed()
         except DvcException:  # another dvc command holds the repository's lock: `dvc repro` waits
             return False
 
@@ -142,7 +142,7 @@ class StageRuns:
             child = subprocess.Popen(
                 [sys.executable, str(SUPERVISE), *command],
                 cwd=self._root,
-                env=os.environ | _QUIET | self._environment | _path(),
+                env=os.environ | _QUIET | self._environment | _path() | _own_code(self._root),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -157,6 +157,12 @@ class StageRuns:
 def _path() -> dict[str, str]:
     """A PATH on which a stage's `python` is this one."""
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def _own_code(root: Path) -> dict[str, str]:
+    """A copy runs its own code: DVC has hashed that, not the project's."""
+    source = root / "src"
+    return {"PYTHONPATH": str(source.absolute())} if source.is_dir() else {}
 
 
 def _read_lines(child: "subprocess.Popen[str]", log: Callable[[str], None]) -> list[str]:

@@ -22,16 +22,16 @@ PARAMS = Path("params.yaml")
 
 
 @contextmanager
-def exclusive(root: Path, what: str) -> Iterator[None]:
+def exclusive(root: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     """Be the only `what` (a retrain, say) in a folder; the lock ends with the process.
 
-    raises: PipelineError if another process holds it
+    raises: PipelineError if another process holds it, unless it shall be waited for
     """
     path = root / f".pocketear/{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise PipelineError(
             f"{root}: another {what} is running here; wait for it or cancel it"
@@ -128,23 +128,38 @@ def _names(params: dict[str, Any], prefix: str = "") -> list[str]:
     return names
 
 
-def use_data_of(root: Path, revision: str) -> None:
-    """Restore data/ (recipes, and what its .dvc files point at) as of a Git revision.
+def use_data_of(root: Path, copy: Path, revision: str) -> None:
+    """Restore data/ of a copy (recipes, and what its .dvc files point at) as of a Git revision.
+
+    revision: as the project `root` knows it
 
     raises: PipelineError if there is no such revision, or its data cannot be fetched
     """
     if not revision:
         return
-    pointers = _run(root, "git", "ls-tree", "-r", "--name-only", f"{revision}^{{commit}}", "data")
-    _run(root, "git", "restore", f"--source={revision}", "--worktree", "--", "data")
+    commit = run_command(root, "git", "rev-parse", "--verify", f"{revision}^{{commit}}")
+    pointers = run_command(copy, "git", "ls-tree", "-r", "--name-only", commit, "data")
+    run_command(copy, "git", "restore", f"--source={commit}", "--worktree", "--", "data")
     tracked = [path for path in pointers.splitlines() if path.endswith(".dvc")]
+    for pointer in tracked:
+        data = (copy / pointer).with_suffix("")
+        if data.is_symlink():  # to the project's own, which stays as it is
+            data.unlink()
     if tracked:
-        dvc = (sys.executable, "-m", "dvc")
-        remote = _run(root, *dvc, "remote", "list")
-        _run(root, *dvc, "pull" if remote else "checkout", "--force", *tracked)
+        remote = run_dvc(copy, "remote", "list")
+        run_dvc(copy, "pull" if remote else "checkout", "--force", *tracked)
 
 
-def _run(root: Path, *command: str) -> str:
+def run_dvc(root: Path, *arguments: str) -> str:
+    """`run_command` of this environment's DVC."""
+    return run_command(root, sys.executable, "-m", "dvc", *arguments)
+
+
+def run_command(root: Path, *command: str) -> str:
+    """What a command in the folder `root` prints.
+
+    raises: PipelineError with its first line if it fails
+    """
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip()).splitlines()

@@ -53,6 +53,7 @@ TOGETHER = {
         "tests/experiments/test_elsewhere.py",
         "tests/experiments/test_fetch.py",
         "tests/experiments/test_promotion.py",
+        "tests/experiments/test_queued.py",
         "tests/experiments/test_registry.py",
         "tests/experiments/test_runs.py",
         "tests/experiments/test_served_model.py",

@@ -160,7 +160,9 @@ def test_the_summary_says_every_gate_and_where_to_look(project: Path) -> None:
     (project / "models/litert").mkdir(parents=True)
     (project / "models/litert/cry_laugh_int8.tflite").write_bytes(b"x" * 12_345)
     assert pocketear("report").stdout == "reports/report.html\n"
-    printed = pocketear("summary").stdout
+    done = pocketear("summary")
+    printed = done.stdout
+    assert done.returncode == 1, "so `make run` fails where a gate refuses"
     assert re.search(r"LiteRT int8: accuracy +≥ 80.0 % +\d+\.\d % +(pass|FAIL)", printed)
     assert "verdict: refused by" in printed
     assert re.search(r"models/litert/cry_laugh_int8.tflite +12.3 kB", printed)

@@ -144,33 +144,49 @@ def test_a_data_path_of_any_text_is_read_and_runs_nothing(
     assert not list(tmp_path.rglob("pwned"))
 
 
-def test_plots_can_be_shown(folder: Path) -> None:
+def test_plots_can_be_shown_and_leave_git_clean(folder: Path) -> None:
     plots = dvc(folder, "plots", "show")
     assert plots.returncode == 0, plots.stderr
     assert (folder / "dvc_plots" / "index.html").is_file()
+    status = ("git", "status", "--porcelain", "dvc_plots")
+    assert subprocess.run(status, cwd=folder, capture_output=True, check=True).stdout == b""
 
 
-def test_a_refused_verdict_stops_before_anything_is_packaged(folder: Path) -> None:
-    """The limit reruns the gate and what follows, and figures of two revisions are compared."""
+def test_metrics_are_few_and_the_rest_is_detail(folder: Path) -> None:
+    shown = json.loads(dvc(folder, "metrics", "show", "--json").stdout)[""]["data"]
+    assert list(shown) == ["reports/headline.json"]
+    assert len(shown["reports/headline.json"]["data"]) < 12
+    detail = dvc(folder, "metrics", "show", "--json", "reports/metrics.json")
+    assert "litert_fp32" in detail.stdout
+
+
+def test_an_experiment_that_a_gate_refuses_is_saved_and_harms_nothing(folder: Path) -> None:
+    """The limit reruns the gate and what follows; the accepted packages come back from DVC."""
+    git(folder, "commit", "-qam", "before", "--allow-empty")
     lock = (folder / "dvc.lock").read_text()
-    put(folder, {"gate.min_accuracy": 1.0})
-    done = dvc(folder, "repro", "--keep-going")
-    assert done.returncode != 0
-    output = done.stdout + done.stderr
-    assert "accuracy" in output
-    assert "want at least 1" in output
+    sums = (folder / "build/android/SHA256SUMS").read_text()
+    done = dvc(folder, "exp", "run", "--name", "strict", "-S", "gate.min_accuracy=1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "refused, so nothing is packaged" in done.stdout
+    assert "want at least 1" in done.stdout
     assert ran(done)[0] == "gate"
     assert set(ran(done)) <= {"gate", "report", "register", "package_android", "package_ios"}
-    assert not (folder / "build" / "android").exists()
-    assert not (folder / "build" / "ios").exists()
-    registered = json.loads((folder / "reports" / "registered.json").read_text())
-    assert registered["identity"]
-    changed = dvc(folder, "metrics", "diff", "--json")
-    assert changed.returncode == 0, changed.stderr
-    assert "reports/verdict.json" in json.loads(changed.stdout)
-    shown = dvc(folder, "exp", "show", "--json")
-    assert shown.returncode == 0, shown.stderr
-    put(folder, {"gate.min_accuracy": 0.0})
+    for system in ("android", "ios"):
+        assert [path.name for path in (folder / "build" / system).iterdir()] == ["REFUSED.md"]
+    assert json.loads((folder / "reports" / "registered.json").read_text())["identity"]
+    assert "strict" in dvc(folder, "exp", "list").stdout
+    diff = json.loads(dvc(folder, "exp", "diff", "--json", "HEAD", "strict").stdout)
+    assert diff["metrics"]["reports/headline.json"]["accepted"] | {"diff": 0} == {
+        "old": True, "new": False, "diff": 0,
+    }  # fmt: skip
+    refused = subprocess.run(
+        ["pocketear", "summary"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+
+    git(folder, "restore", ".")
+    assert dvc(folder, "checkout").returncode == 0
+    assert (folder / "build/android/SHA256SUMS").read_text() == sums
     # forced, else DVC's cache gives what they wrote: no output holds a time
     again = dvc(folder, "repro", "--force", "--single-item", "gate", "report", "register")
     assert ran(again) == ["gate", "report", "register"], again.stderr

@@ -2,6 +2,7 @@
 # install: what comes from the system, where apt and root are at hand.
 #   sh tools/install.sh run     what the arm64 measurement and the Android package need
 #   sh tools/install.sh test    what some tests need besides
+#   sh tools/install.sh services   what the tests of a team's servers need
 # Never fails: what is missing is named, and the stage or test that needs it says so again.
 set -u
 have() { command -v "$1" > /dev/null; }
@@ -23,6 +24,9 @@ case "${1:-run}" in
     for package in android-framework-res libegl1 libgles2; do
       dpkg-query -W -f='${Status}' "$package" 2> /dev/null | grep -q "ok installed" || want "$package"
     done
+    ;;
+  services)
+    ls /usr/lib/postgresql/*/bin/pg_ctl > /dev/null 2>&1 || have pg_ctl || want postgresql
     ;;
 esac
 [ -n "$packages" ] || exit 0

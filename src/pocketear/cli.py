@@ -160,6 +160,8 @@ def summary(arguments: Arguments) -> None:
     from pocketear.report import summary as summing
 
     print(summing.text(Path()))
+    if summing.refused(Path()):
+        sys.exit(1)
 
 
 def explain(arguments: Arguments) -> None:

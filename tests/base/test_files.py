@@ -12,7 +12,7 @@ import pytest
 
 from pocketear.base.archive import read_folder, read_zip, write_zip
 from pocketear.base.errors import PackagingError
-from pocketear.base.files import replacing
+from pocketear.base.files import remove_older, replacing
 
 
 def test_a_zip_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:
@@ -102,3 +102,15 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
         assert writer.poll() is None
         (half,) = tmp_path.glob(".out.*/out")
         assert half.read_text() == "half"
+
+
+def test_only_what_nobody_wrote_for_long_is_removed(tmp_path: Path) -> None:
+    for name in ("old.npz", "old/part", "new.npz", "new/part"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    long_ago = time.time() - 15 * 24 * 3600
+    for name in ("old.npz", "old"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    remove_older(tmp_path, days=14)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "new.npz"]
+    remove_older(tmp_path / "none", days=14)

@@ -2,14 +2,20 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from judged_project import write_judged
+from judged_project import TFLITE, write_judged
+from places import ROOT
+from pocketear.contracts.report_file import read, write
+from pocketear.contracts.verdict import Verdict
 from pocketear.experiments import promotion, registry, runs
 from pocketear.experiments.candidate import Candidate
 from pocketear.experiments.client import connect, experiment_id
@@ -75,13 +81,76 @@ def test_postgresql_stops_during_a_training_and_nothing_of_its_run_is_lost(
     assert runs.send_pending() == 1
     with connect() as client:
         (sent,) = client.search_runs([experiment_id(client)])
-        losses = client.get_metric_history(sent.info.run_id, "training.loss")
+        losses = client.get_metric_history(sent.info.run_id, "training/loss")
     assert sent.info.status == "FINISHED"
     assert [(point.step, point.value) for point in losses] == [(1, 2.0), (2, 1.0)]
 
     write_judged(tracked)
     registry.register(Candidate(Path("models"), Path("reports"), load_params()))
     assert promotion.promote(load_params()).aliases == ("challenger", "champion")
+
+
+@pytest.fixture
+def team(postgresql, bucket, tmp_path, monkeypatch):
+    """MLflow's server of a team: its database on PostgreSQL, its artefacts on S3."""
+    (port,) = free_ports(1)
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", bucket)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", postgresql.address),
+        *("--artifacts-destination", "s3://sounds/mlflow"),
+    ]
+    log = (tmp_path / "mlflow.log").open("w")
+    server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    try:
+        until = time.monotonic() + 300
+        while not answers(port):
+            assert time.monotonic() < until, (tmp_path / "mlflow.log").read_text()
+            time.sleep(0.5)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(port):
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.usefixtures("team")
+def test_long_reasons_and_files_of_a_version_are_whole_on_postgresql_and_s3(tracked):
+    write_judged(tracked, accepted=False)
+    verdict = read(Path("reports/verdict.json"), Verdict)
+    reasons = tuple(f"gate {i}: {'泣き声 too much, ' * 10}" for i in range(100))
+    write(verdict.model_copy(update={"reasons": reasons}), Path("reports/verdict.json"))
+    made = registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    assert len(made.tags["reasons"]) == 5000
+    back = registry.download(made, "reports/verdict.json", tracked / "back")
+    assert back.read_bytes() == Path("reports/verdict.json").read_bytes()
+    promotion.fetch(made, tracked / "fetched")
+    assert (tracked / "fetched" / TFLITE.name).read_bytes() == TFLITE.read_bytes()
+
+
+@pytest.mark.usefixtures("team")
+def test_the_model_of_the_default_run_is_registered_compared_and_promoted(tracked):
+    """In CI, the one that the job `run` made; the small stand-in has shorter texts."""
+    if not (ROOT / "reports/verdict.json").is_file():
+        pytest.skip("no default run (`make run`)")
+    default = Candidate(ROOT / "models", ROOT / "reports", load_params())
+    made = registry.register(default)
+    assert made.tags["gates"].endswith(f"of {len(default.verdict.gates)} passed")
+    assert registry.register(default).version == made.version == "1"
+    if default.verdict.accepted:
+        params = load_params()
+        asked = params.promote.model_copy(update={"demonstrations": True})
+        promotion.promote(params.model_copy(update={"promote": asked}))
+        assert promotion.compare(params, "champion", "1").clips > 0
 
 
 def dvc(*arguments):

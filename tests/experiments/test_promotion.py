@@ -60,6 +60,45 @@ def test_promote_and_roll_back_move_the_aliases(tracked):
     assert aliases() == {"3": ("challenger", "champion"), "1": ("previous",)}
 
 
+def test_a_champion_that_was_named_on_mlflows_page_is_the_champion(tracked):
+    params = load_params()
+    for weights in (b"one", b"two"):
+        add_version(tracked, weights)
+        promotion.promote(params)
+    add_version(tracked, b"three", wrong_at(0))
+    registry.set_aliases("cry_laugh", {"champion": "3"})  # as the page does
+    add_version(tracked, b"four", wrong_at(1))
+    promotion.promote(params)
+    assert aliases() == {"4": ("challenger", "champion"), "3": ("previous",)}, "3 was replaced"
+    registry.set_aliases("cry_laugh", {"champion": "3"})
+    assert promotion.rollback(params)[0].version == "4"
+    registry.set_aliases("cry_laugh", {"champion": None})
+    assert promotion.promote(params, "2").version == "2", "without a champion none is compared"
+    assert aliases() == {"4": ("challenger",), "2": ("champion",)}
+
+
+def test_a_promotion_or_rollback_that_was_killed_midway_can_be_repeated(tracked, monkeypatch):
+    params = load_params()
+    for weights in (b"one", b"two", b"three"):
+        add_version(tracked, weights)
+        promotion.promote(params)
+    add_version(tracked, b"four")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(registry, "set_tag", interrupted)
+        promotion.promote(params)
+    promotion.promote(params)
+    assert aliases() == {"4": ("challenger", "champion"), "3": ("previous",)}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(registry, "set_aliases", interrupted)
+        promotion.rollback(params)
+    assert promotion.rollback(params)[0].version == "3"
+    assert promotion.rollback(params)[0].version == "2"
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_refused_version_is_not_promoted(tracked):
     add_version(tracked, b"weak", accepted=False)
     with pytest.raises(TrackingError, match=r"version 1 was refused.*accuracy 1\.00 is below 0\.8"):
@@ -107,7 +146,7 @@ def test_versions_are_compared_on_the_clips_that_both_were_tested_on(tracked):
     rows = cells(promotion.render_comparison(found))
     assert ["recall of cry", "0.700", "0.900", "+0.200"] in rows
     assert ["litert_int8", "0.767 (0.667 to 0.867)", "0.933 (0.833 to 1.000)"] in rows
-    assert ["latency.a53.instructions_per_second", "6.1e+07", "6.1e+07"] in rows
+    assert ["latency/a53.instructions_per_second", "6.1e+07", "6.1e+07"] in rows
 
 
 def test_reports_of_an_older_pocketear_do_not_stop_a_comparison(tracked):

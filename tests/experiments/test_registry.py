@@ -82,22 +82,22 @@ def test_other_host_times_are_the_same_version_and_are_metrics_of_its_run(tracke
     write_judged(tracked)
     write_timings(0.31)
     first = registry.register(candidate())
-    assert metrics(first)["latency.host.ratio_median"] == 0.31
+    assert metrics(first)["latency/host.ratio_median"] == 0.31
     write_timings(0.42)
     again = registry.register(candidate())
     assert (again.version, again.run_id) == (first.version, first.run_id)
     assert len(registry.versions("cry_laugh")) == 1
-    assert metrics(first)["latency.host.ratio_median"] == 0.42
+    assert metrics(first)["latency/host.ratio_median"] == 0.42
 
 
 def test_times_of_another_file_or_that_cannot_be_read_are_not_logged(tracked, capsys):
     write_judged(tracked)
     write_timings(0.31)
     write_judged(tracked, weights=b"other")
-    assert "latency.host.ratio_median" not in metrics(registry.register(candidate()))
+    assert "latency/host.ratio_median" not in metrics(registry.register(candidate()))
     TIMINGS.write_text("{")
     write_judged(tracked, weights=b"third")
-    assert "latency.host.ratio_median" not in metrics(registry.register(candidate()))
+    assert "latency/host.ratio_median" not in metrics(registry.register(candidate()))
     assert "times are not logged: .pocketear/timings.json: damaged" in capsys.readouterr().err
 
 

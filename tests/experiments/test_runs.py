@@ -1,5 +1,6 @@
 """Runs in MLflow: a real SQLite store, a server that does not answer, a killed training."""
 
+import json
 import math
 import os
 import signal
@@ -9,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pocketear.base.archive import sha256
@@ -46,7 +48,7 @@ def all_runs():
 
 def curve(run):
     with connect() as client:
-        points = client.get_metric_history(run.info.run_id, "training.loss")
+        points = client.get_metric_history(run.info.run_id, "training/loss")
     return [(point.step, point.value) for point in points]
 
 
@@ -61,13 +63,53 @@ def test_a_training_is_one_run_with_parameters_curves_dataset_and_artefacts(trac
     assert run.info.status == "FINISHED"
     assert run.data.params["train.epochs"] == str(load_params().train.epochs)
     assert run.data.params["seed"] == str(load_params().seed)
-    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training/loss": 1 / 3, "training/val_accuracy": 0.7})
     assert curve(run) == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("clips.parquet", "0123456789abcdef")
+    assert json.loads(dataset.dataset.source) == {"uri": "data/recipes/cry_laugh.yaml"}
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
     assert (tracked / "mlartifacts").is_dir()
     assert not list(tracked.glob(".pocketear/pending-runs/*"))
+
+
+def test_the_sides_of_a_feature_store_are_inputs_with_their_counts(tracked):
+    sides = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+    labels, groups = ["cry", "laugh"] * 5, ["a", "b", "c", "d", "a", "b", "e", "f", "g", "h"]
+    Path("features").mkdir()
+    table = pd.DataFrame({"label": labels, "group": groups, "split": sides, "samples": 9})
+    table.to_parquet("features/index.parquet", index=False)
+    with runs.training_run(load_params(), Path("features")):
+        pass
+    (run,) = all_runs()
+    inputs = {context(one): one.dataset for one in run.inputs.dataset_inputs}
+    profiles = {use: json.loads(dataset.profile) for use, dataset in inputs.items()}
+    assert {use: one["clips"] for use, one in profiles.items()} == {
+        "train": 6, "validation": 2, "test": 2,
+    }  # fmt: skip
+    assert profiles["train"]["groups_by_label"] == {"cry": 2, "laugh": 2}
+    assert profiles["train"]["clips_by_label"] == {"cry": 3, "laugh": 3}
+    columns = json.loads(inputs["test"].schema)["mlflow_colspec"]
+    assert {"name": "samples", "type": "long"} in columns
+    assert {"name": "label", "type": "string"} in columns
+
+
+def context(used):
+    return next(tag.value for tag in used.tags if tag.key == "mlflow.data.context")
+
+
+def test_a_lock_that_dvc_is_writing_is_no_uncommitted_change(tracked):
+    Path(".gitignore").write_text("*\n!params.yaml\n!dvc.lock\n")
+    user = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        subprocess.run([*user, *command], check=True)
+    Path("dvc.lock").write_text("stages: {}")
+    train()
+    with Path("params.yaml").open("a") as params:
+        params.write("# changed\n")
+    train()
+    said = [run.data.tags["pocketear.uncommitted_changes"] for run in all_runs()]
+    assert sorted(said) == ["false", "true"]
 
 
 def test_the_run_that_trained_a_model_is_found_by_the_models_bytes(tracked):
@@ -98,7 +140,7 @@ def test_training_goes_on_without_the_server_and_the_run_is_sent_later(
     (run,) = all_runs()
     assert run.info.status == "FINISHED"
     assert run.info.end_time >= run.info.start_time
-    assert run.data.metrics == pytest.approx({"training.loss": 1 / 3, "training.val_accuracy": 0.7})
+    assert run.data.metrics == pytest.approx({"training/loss": 1 / 3, "training/val_accuracy": 0.7})
     assert run.data.tags[runs.MODEL_TAG] == sha256(b"weights")
     assert artefacts(run.info.run_id, "training") == ["training/history.csv"]
     assert runs.send_pending() == 0
@@ -173,7 +215,7 @@ def test_a_killed_training_does_not_stay_running_for_ever(tracked):
         os.kill(child.pid, signal.SIGKILL)
     assert runs.send_pending() == 1
     (run,) = all_runs()
-    assert (run.info.status, run.data.metrics) == ("KILLED", {"training.loss": 1.0})
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"training/loss": 1.0})
     assert curve(run) == [(0, 1.0)]
     assert run.info.start_time <= run.info.end_time <= alive, "not when it was noticed"
 
@@ -232,8 +274,8 @@ def test_numbers_of_a_nested_report_become_metric_names():
     )
     nested = {"a53": {"instructions": 7, "ok": True}, "timings": report, "by_fold": [1.0]}
     assert scalars(nested) == {
-        "a53.instructions": 7.0,
-        "timings.providers.host.ratio _median_": 0.5,
+        "a53/instructions": 7.0,
+        "timings/providers.host.ratio _median_": 0.5,
     }
 
 

@@ -28,23 +28,31 @@ STEP = '''
 import sys, time
 from pathlib import Path
 name, out, *inputs = sys.argv[1:]
-mode = Path(f"{name}.mode").read_text().strip() if Path(f"{name}.mode").exists() else ""
+project = Path(str(Path.cwd()).split("/.pocketear/copies/")[0])
+asked = project / f"{name}.mode"
+mode = asked.read_text().strip() if asked.exists() else ""
 print(f"{name} begins", flush=True)
-with open("order.log", "a") as log:
+with open(project / "order.log", "a") as log:
     log.write(f"begin {name} {time.monotonic()}\\n")
 if mode == "hang":
     time.sleep(120)
 if mode == "fail":
     sys.exit("error: " + name + ": refused, accuracy 0.5 is below 0.8")
 if mode == "fail once":
-    Path(f"{name}.mode").unlink()
+    asked.unlink()
     sys.exit("error: the network was unreachable")
 if mode == "slow":
     time.sleep(3)
+if mode == "wait for another":
+    end = time.monotonic() + 120
+    while (project / "order.log").read_text().count(f"begin {name} ") < 2:
+        time.sleep(0.05)
+        if time.monotonic() > end:
+            sys.exit("error: no other run began meanwhile")
 text = name + "(" + ",".join(Path(i).read_text() for i in inputs) + ")"
 Path(out).parent.mkdir(parents=True, exist_ok=True)
 Path(out).write_text(text)
-with open("order.log", "a") as log:
+with open(project / "order.log", "a") as log:
     log.write(f"end {name} {time.monotonic()}\\n")
 '''
 

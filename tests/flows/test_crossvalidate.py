@@ -106,7 +106,7 @@ def test_a_killed_one_continues_and_its_folds_are_children_of_one_run(project, t
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run not in parents]
     assert [run.info.run_name for run in parents] == ["3 folds"]
-    assert parents[0].data.metrics["litert_int8.accuracy_mean"] == pytest.approx(0.9)
+    assert parents[0].data.metrics["litert_int8/accuracy_mean"] == pytest.approx(0.9)
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
     assert sorted((run.info.run_name, run.data.params["split.test_fold"]) for run in children) == [
         ("fold_1", "1"), ("fold_2", "2"), ("fold_3", "3"),

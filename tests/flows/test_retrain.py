@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from prefect.settings import PREFECT_API_URL
 
 from judged_project import write_judged
 from places import ROOT
+from pocketear.contracts.registered import Registered
+from pocketear.contracts.report_file import write
 from pocketear.experiments import registry
 from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
@@ -131,7 +134,10 @@ def test_a_failed_stage_says_why_stops_what_depends_on_it_and_is_tried_again_if_
     state = retrain()
     assert state.is_failed()
     assert state.message == "left: left: refused, accuracy 0.5 is below 0.8"
-    assert name_of(state) == state.message, "where --watch shows it"
+    assert artifacts_of(state)["reason"].data == state.message
+    assert name_of(state) != state.message
+    assert logged(state, state.message), "what --watch shows"
+    assert not logged(state, "NoneType: None", seconds=0)
     tasks = states_of(state)
     assert (tasks["wash"].run_count, tasks["left"].run_count) == (2, 1)
     assert tasks["right"].state_name == "Completed"
@@ -141,17 +147,59 @@ def test_a_failed_stage_says_why_stops_what_depends_on_it_and_is_tried_again_if_
     Path(".dvc/tmp/rwlock").write_text(
         json.dumps({"write": {str(pipeline / "out/left.txt"): holder}})
     )
-    assert retrain().is_completed(), "a lock of a killed dvc does not matter"
+    again = retrain()
+    assert again.is_completed(), "a lock of a killed dvc does not matter"
+    assert "reason" not in artifacts_of(again)
     assert Path("out/join.txt").read_text() == RESULT
 
 
-def test_a_damaged_verdict_is_a_warning(built):
-    Path("reports").mkdir()
-    Path("reports/verdict.json").write_text('{"accepted": true}')
+JUDGED = """
+  judge:
+    cmd: cp -r judged/reports .
+    deps: [judged, out/join.txt]
+    outs: [reports]
+"""
+
+
+@pytest.fixture
+def judged(built):
+    """The project with a last stage that gives the reports below judged/."""
+    with Path("dvc.yaml").open("a") as pipeline:
+        pipeline.write(JUDGED)
+    Path("judged/reports").mkdir(parents=True)
+    with Path(".gitignore").open("a") as ignored:
+        ignored.write("/reports\n/mlflow.db\n/mlartifacts\n")
+    return built
+
+
+def test_a_damaged_verdict_is_one_line(judged):
+    Path("judged/reports/verdict.json").write_text('{"accepted": true}')
     state = retrain()
-    assert state.is_completed(), state.message
+    assert state.is_failed()
+    assert "verdict.json: damaged" in state.message
     assert logged(state, "no verdict shown: ")
     assert "verdict" not in artifacts_of(state)
+
+
+def test_a_refusal_is_a_state_with_its_reasons_and_results(judged):
+    write_judged(judged / "judged", accepted=False)
+    state = retrain()
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert state.message == "refused: accuracy 1.00 is below 0.8"
+    assert "refused" in artifacts_of(state)["verdict"].description
+    assert Path("reports/verdict.json").is_file(), "the reports are there to be read"
+
+
+def test_what_an_earlier_run_found_is_not_shown_by_one_that_failed_before(judged):
+    write_judged(judged / "judged")
+    Path("judged/reports/report.html").write_text("<html>")
+    assert {"verdict", "report"} <= set(artifacts_of(retrain()))
+    Path("left.mode").write_text("fail")
+    Path("data/raw.txt").write_text("newer")
+    state = retrain()
+    assert state.message == "left: left: refused, accuracy 0.5 is below 0.8"
+    assert set(artifacts_of(state)) == {"reason"}
+    assert json.loads(Path("reports/verdict.json").read_text())["accepted"], "it is still there"
 
 
 def test_a_stage_that_hangs_ends_at_its_time_limit(built):
@@ -167,13 +215,73 @@ def test_a_stage_that_hangs_ends_at_its_time_limit(built):
     assert Path("out/join.txt").read_text() == RESULT
 
 
-def test_overrides_change_params_and_only_what_depends_on_them(built):
-    assert retrain(overrides=["train.epochs=5", "gate.max_fp32_error=2e-4"]).message == "ran left"
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    assert params["train"]["epochs"] == 5
-    assert float(params["gate"]["max_fp32_error"]) == 2e-4
-    comments = [path.read_text().count("#") for path in (Path("params.yaml"), ROOT / "params.yaml")]
-    assert comments[0] == comments[1] > 0, "comments stay"
+def test_overrides_are_an_experiment_and_reach_the_workspace_only_if_asked(built):
+    before = Path("params.yaml").read_bytes()
+    Path("params.yaml").write_bytes(before + b"# a change of the user\n")
+    kept = Path("params.yaml").read_bytes()
+    overrides = ["train.epochs=5", "gate.max_fp32_error=2e-4"]
+    state = retrain(overrides=overrides)
+    assert state.message == "ran left"
+    assert Path("params.yaml").read_bytes() == kept, "no override leaks into later runs"
+    name = name_of(state)
+    assert name in run(built, sys.executable, "-m", "dvc", "exp", "list")
+    shown = run(built, "git", "show", f"{experiment(built, name)}:params.yaml")
+    assert yaml.safe_load(shown)["train"]["epochs"] == 5
+    assert shown.count("#") == kept.decode().count("#"), "comments stay"
+    assert not list(Path(".pocketear/copies").glob("run-*"))
+
+    commit(built)
+    assert retrain(overrides=["train.epochs=6"], apply=True).is_completed()
+    assert yaml.safe_load(Path("params.yaml").read_text())["train"]["epochs"] == 6
+
+
+def experiment(root, name):
+    """The commit of an experiment of DVC's."""
+    refs = run(root, "git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps")
+    (found,) = [line.split()[0] for line in refs.splitlines() if line.endswith(f"/{name}")]
+    return found
+
+
+def test_overrides_of_a_run_that_failed_or_was_killed_leave_nothing(built):
+    before = Path("params.yaml").read_bytes()
+    Path("left.mode").write_text("fail")
+    assert retrain(overrides=["train.epochs=5"]).is_failed()
+    assert Path("params.yaml").read_bytes() == before
+    assert not list(Path(".pocketear/copies").glob("run-*"))
+
+    Path("left.mode").write_text("hang")
+    flow = start("--set", "train.epochs=5")
+    try:
+        wait_until(lambda: ran() == ["left", "left"])
+    finally:
+        os.killpg(flow.pid, signal.SIGKILL)
+        flow.wait()
+    Path("left.mode").unlink()
+    assert Path("params.yaml").read_bytes() == before
+    assert retrain().message == "all stages were up to date"
+    assert not list(Path(".pocketear/copies").glob("run-*"))
+
+
+def test_two_runs_in_one_project_at_once(built):
+    Path("left.mode").write_text("wait for another")
+    flows = [start("--set", f"train.epochs={epochs}") for epochs in (5, 6)]
+    assert [flow.wait(timeout=300) for flow in flows] == [0, 0]
+    listed = run(built, sys.executable, "-m", "dvc", "exp", "list", "--name-only")
+    assert len(listed.split()) == 2
+
+
+def start(*arguments):
+    """`python flows/retrain.py …` as a process of its own."""
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    script = [sys.executable, str(ROOT / "flows/retrain.py"), *arguments]
+    return subprocess.Popen(script, env=environment, start_new_session=True)
+
+
+def wait_until(check, seconds=300):
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -205,19 +313,13 @@ def test_the_data_of_another_revision(pipeline):
     commit(pipeline)
     assert retrain().is_completed()
     assert Path("out/wash.txt").read_text() == "wash(newer)"
+    Path("data/raw.txt").write_text("newest")
     assert retrain(data_revision=first).is_completed()
+    assert ran() == ["wash", "wash"]
+    assert Path("data/raw.txt").read_text() == "newest", "the workspace keeps its data"
+    Path("data/raw.txt").write_text("newer")
+    assert retrain(data_revision=first, apply=True).is_completed()
     assert Path("out/wash.txt").read_text() == "wash(raw)"
-
-
-def test_a_second_retrain_in_the_same_folder_is_refused(pipeline):
-    from workspace import exclusive
-
-    with exclusive(pipeline, "retrain"):
-        environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
-        script = [sys.executable, str(ROOT / "flows/retrain.py")]
-        done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert f"error: {pipeline}: another retrain is running here" in done.stderr
 
 
 def test_the_server_of_another_project_is_left_alone(pipeline, monkeypatch):
@@ -233,22 +335,26 @@ def test_the_server_of_another_project_is_left_alone(pipeline, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_last_task_promotes_and_refuses_what_is_worse(built, empty_store, monkeypatch):
+def test_the_last_task_promotes_and_refuses_what_is_worse(judged, empty_store, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(empty_store, "mlflow.db")
-    add_version(built, b"good", wrong=[])
+    add_version(judged / "judged", b"good", wrong=[])
     state = retrain(promote=True)
     assert state.is_completed(), state.message
     assert registry.find("cry_laugh", "champion").version == "1"
     shown = artifacts_of(state)
     assert "accepted" in shown["verdict"].description
     assert "accuracy" in str(shown["verdict"].data)
-    assert "report.html" in shown["report"].data
+    assert f"{judged.name}/reports/report.html" in shown["report"].data
 
-    add_version(built, b"worse", wrong=[0, 1, 2])
+    add_version(judged / "judged", b"worse", wrong=[0, 1, 2])
+    shutil.copytree("judged", "worse")
+    add_version(judged / "judged", b"of another run", wrong=[0])
+    shutil.rmtree("judged")
+    Path("worse").rename("judged")
     state = retrain(promote=True)
     assert state.is_failed()
-    assert "version 2 is worse than the champion, version 1" in state.message
+    assert "version 2 is worse than the champion, version 1" in state.message, "not the newest, 3"
     compared = artifacts_of(state)["champion-and-challenger"].data
     assert re.search(r"\| accuracy +\| 1\.000 +\| 0\.900 +\| -0\.100 +\|", compared)
     assert registry.find("cry_laugh", "champion").version == "1"
@@ -259,5 +365,8 @@ def add_version(root, weights, wrong):
     predicted = truth.copy()
     predicted[wrong] = (predicted[wrong] + 1) % 3
     write_judged(root, weights=weights, truth=truth, predicted=predicted)
-    Path("reports/report.html").write_text("<html>")
-    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    (root / "reports/report.html").write_text("<html>")
+    candidate = Candidate(root / "models", root / "reports", load_params())
+    registry.register(candidate)
+    registered = Registered(name=candidate.name, identity=candidate.identity())
+    write(registered, root / "reports/registered.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from packaged_project import STAGES, names, package, package_or_skip, write_project
-from pocketear.base.errors import DataError, PackagingError
+from pocketear.base.errors import DataError
 from pocketear.contracts.verdict import Verdict
 
 pytestmark = pytest.mark.slow  # a Kotlin compiler runs
@@ -53,14 +53,24 @@ def card_of(built: Path) -> list[str]:
     return (built / "MODEL_CARD.md").read_text(encoding="utf-8").splitlines()
 
 
-def test_a_refused_verdict_builds_nothing_and_says_every_reason(
-    system: str, tmp_path: Path
+def test_a_refused_verdict_leaves_its_reasons_and_nothing_to_install(
+    system: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reasons = ("accuracy: low", "int8: flips")
+    """It does not fail: DVC saves no experiment with a stage that failed."""
+    reasons = ("accuracy: low", "int8: <b>flips</b>")
     write_project(tmp_path, Verdict(accepted=False, reasons=reasons, absent=(), gates=()))
-    with pytest.raises(PackagingError, match=r"not accepted.*accuracy: low; int8: flips"):
-        package(system, tmp_path)
-    assert not (tmp_path / "build").exists()
+    former = tmp_path / "build" / system / "former.aar"
+    former.parent.mkdir(parents=True)
+    former.write_bytes(b"accepted")
+    built = package(system, tmp_path)
+    assert names(built) == {"REFUSED.md"}
+    written = (built / "REFUSED.md").read_text()
+    assert "- accuracy: low\n- int8: &lt;b&gt;flips" in written
+    printed = capsys.readouterr().out
+    assert (
+        f"package_{system}: refused, so nothing is packaged; build/{system}/REFUSED.md" in printed
+    )
+    assert printed.endswith("accuracy: low; int8: <b>flips</b>\n")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"accepted": "true", "reasons": []}'])

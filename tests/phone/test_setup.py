@@ -47,6 +47,20 @@ def test_a_machine_without_an_installer_gets_one_line(
         setup._installer()
 
 
+def test_a_copy_of_the_project_finds_the_projects_own_uv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `make setup` installs it where there is none; DVC's queue runs in such a copy."""
+    own, copy = tmp_path / ".pocketear/uv/bin/uv", tmp_path / ".dvc/tmp/exps/tmp1a2b"
+    for folder in (own.parent, copy):
+        folder.mkdir(parents=True)
+    own.touch()
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("PATH", str(copy))
+    monkeypatch.delenv("UV", raising=False)
+    assert setup._installer()[0] == str(own)
+
+
 def test_a_step_that_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "_STEP_TIMEOUT_S", 0.2)
     with pytest.raises(PhoneError, match=r"^sleep did not end within 0\.2 s$"):

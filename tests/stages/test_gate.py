@@ -1,5 +1,6 @@
 """gate: what is refused, in which words, and what stands in the verdict."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pocketear.base.errors import DataError
 from pocketear.contracts.audit import Audit, AuditedProperty
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.groups import Groups
+from pocketear.contracts.headline import Headline
 from pocketear.contracts.latency import ClassCost, LatencyReport, ModelCost, TimedLimit
 from pocketear.contracts.metrics import Alarms, Metrics, MetricsReport
 from pocketear.contracts.parity import ParityCell, ParityReport
@@ -347,18 +349,41 @@ def test_a_verdict_is_written_whether_it_accepts_or_not(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_reports(metrics())
-    gate.main(Path(), Path("verdict.json"))
+    gate.main(Path(), Path("verdict.json"), Path("headline.json"))
     accepted = read(Path("verdict.json"), Verdict)
     assert accepted.accepted and len(accepted.gates) == 30
     printed = capsys.readouterr().out
     assert printed.startswith("gate: accepted, as a demonstration: rendered sounds only")
     assert "30 of 30 gates passed\ngate: stands on 40 clips of 40 groups" in printed
     write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
-    gate.main(Path(), Path("verdict.json"))
+    gate.main(Path(), Path("verdict.json"), Path("headline.json"))
     assert not read(Path("verdict.json"), Verdict).accepted
     assert "; 28 of 30 gates passed" in capsys.readouterr().out
 
 
+def test_the_headline_is_a_few_figures_of_what_ships(project: Path) -> None:
+    write_reports(metrics(accuracy=0.1, accuracy_low=0.05))
+    gate.main(Path(), Path("verdict.json"), Path("headline.json"))
+    found = json.loads(Path("headline.json").read_text())
+    cost = latency(1).cost.arm64
+    assert found.pop("instructions") == {name: cost[name].instructions_per_second for name in cost}
+    assert found == {
+        "accepted": False, "gates_failed": 2, "accuracy": 0.1, "accuracy_low": 0.05,
+        "recall_min": metrics().recall_min, "tflite_bytes": metrics().bytes,
+        "mlpackage_bytes": metrics().bytes,
+        "false_alarms_per_hour": alarms().false_alarms_per_hour_high,
+    }  # fmt: skip
+
+
+def test_what_was_not_evaluated_is_refused_and_has_no_headline(project: Path) -> None:
+    write_reports(metrics())
+    write(MetricsReport({"keras": metrics()}), Path("metrics.json"))
+    gate.main(Path(), Path("verdict.json"), Path("headline.json"))
+    assert not read(Path("verdict.json"), Verdict).accepted
+    found = read(Path("headline.json"), Headline)
+    assert (found.accepted, found.accuracy, found.tflite_bytes) == (False, None, None)
+
+
 def test_a_report_that_is_not_there_is_asked_for_by_name(project: Path) -> None:
     with pytest.raises(DataError, match=r"metrics.json: not found; `dvc repro` makes it"):
-        gate.main(Path(), Path("verdict.json"))
+        gate.main(Path(), Path("verdict.json"), Path("headline.json"))

@@ -42,22 +42,22 @@ def test_the_version_is_on_the_run_that_trained_the_model(tracked):
         (only,) = client.search_runs([experiment_id(client)])
     assert challenger().run_id == only.info.run_id
     assert only.info.status == "FINISHED"
-    assert only.data.metrics["training.loss"] == 0.5
+    assert only.data.metrics["training/loss"] == 0.5
     assert only.data.metrics["accuracy"] == 1.0, "of the test side, not of the last epoch"
     assert only.data.metrics["recall_min"] == 1.0
     assert {name: n for name, n in only.data.metrics.items() if name.startswith("latency")} == {
-        "latency.a53.instructions_per_second": 61e6,
-        "latency.a53.front_end_instructions_per_second": 30e6,
-        "latency.a53.instructions_per_quiet_second": 110e3,
-        "latency.a53.estimate_ms_per_second": 41.0,
-        "latency.a53.peak_bytes": 1e6,
-        "latency.host.ratio_median": 0.34,
+        "latency/a53.instructions_per_second": 61e6,
+        "latency/a53.front_end_instructions_per_second": 30e6,
+        "latency/a53.instructions_per_quiet_second": 110e3,
+        "latency/a53.estimate_ms_per_second": 41.0,
+        "latency/a53.peak_bytes": 1e6,
+        "latency/host.ratio_median": 0.34,
     }, "not the thousand figures of latency.json"
     parity = {name: n for name, n in only.data.metrics.items() if name.startswith("parity")}
-    assert parity == {"parity.litert_int8.scores.flips": 0.0}, "what gates judge, of the matrix"
+    assert parity == {"parity/litert_int8.scores.flips": 0.0}, "what gates judge, of the matrix"
     assert only.data.metrics["tflite_bytes"] == TFLITE.stat().st_size
     assert only.data.metrics["mlpackage_bytes"] == len(b"weights")
-    assert only.data.metrics["coreml_fp16.recall.cry"] == 1.0
+    assert only.data.metrics["coreml_fp16/recall.cry"] == 1.0
 
 
 def test_the_same_again_is_the_same_version_and_another_verdict_is_another(tracked):

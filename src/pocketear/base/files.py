@@ -3,6 +3,7 @@
 import glob
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,3 +86,14 @@ def _locked(folder: Path) -> Iterator[bool]:
         yield (folder / _LOCK).exists()
     finally:
         lock.release()
+
+
+def remove_older(folder: Path, days: float) -> None:
+    """Remove the files and folders in `folder`, if there is one, that nobody wrote for so long.
+
+    Not all that this process does not need: another may run beside it.
+    """
+    latest = time.time() - days * 24 * 3600
+    for old in folder.glob("*"):
+        if old.stat().st_mtime < latest:
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)

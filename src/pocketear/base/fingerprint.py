@@ -22,6 +22,7 @@ FREE = {
     "base/errors.py": "names of errors",
     "base/files.py": "puts bytes in their place, does not choose them",
     "base/fingerprint.py": "its hashes are in the artefact themselves",
+    "base/home.py": "where caches and MLflow's database lie, not what is in them",
     "base/process.py": "command lines and what a terminal shows",
     "base/progress.py": "what a terminal shows",
     "base/addresses.py": "what an error shows of an address",

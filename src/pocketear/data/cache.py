@@ -19,10 +19,11 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from pocketear.base.fingerprint import fingerprint
+from pocketear.base.home import home
 from pocketear.data.decoding.isolated import decode_isolated
 from pocketear.data.workers import Cluster, Here
 
-CACHE = Path(".pocketear/cache")
+CACHE = Path(".pocketear/cache")  # below home()
 DECODERS = ("numpy", "scipy", "soundfile", "soxr", "av")
 _FORMER = "[0-9a-f]" * 16  # folders of versions that kept all kinds in one
 _HERE = Here()
@@ -132,8 +133,9 @@ def array_cache(name: str, dtype: str, made_by: str) -> ArrayCache:
     name: KIND/WHICH, as features/1f0c; made_by: a fingerprint
     """
     kind, _, which = name.partition("/")
-    mine = CACHE / kind / hashlib.sha256(made_by.encode()).hexdigest()[:16]
-    for stale in {*CACHE.glob(f"{kind}/*"), *CACHE.glob(_FORMER)} - {mine}:
+    place = home() / CACHE
+    mine = place / kind / hashlib.sha256(made_by.encode()).hexdigest()[:16]
+    for stale in {*place.glob(f"{kind}/*"), *place.glob(_FORMER)} - {mine}:
         shutil.rmtree(stale, ignore_errors=True)
     return ArrayCache(mine / which, dtype)
 

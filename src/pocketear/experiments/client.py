@@ -1,7 +1,7 @@
 """client: a client of the MLflow server, and its errors as one clear line.
 
 The server is at MLFLOW_TRACKING_URI; without it, runs are kept in `mlflow.db` and `mlartifacts/` in
-the project's folder.
+the project's folder, also by an experiment that runs in a copy of it.
 """
 
 import logging
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from pocketear.base.addresses import names_secret, redacted
 from pocketear.base.errors import TrackingError
+from pocketear.base.home import home
 from pocketear.experiments.moved import ARTIFACTS, follow
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def address() -> str:
 
 def _beside() -> str:
     """The address of the database in the project's folder, whatever that is called."""
-    path = str(Path.cwd() / DATABASE)
+    path = str(home().absolute() / DATABASE)
     # behind a question mark are the options of a database, and nothing can stand for one
-    return f"sqlite:///{DATABASE if '?' in path else path}"
+    return f"sqlite:///{home() / DATABASE if '?' in path else path}"
 
 
 def _is_clear(uri: str) -> bool:
@@ -101,8 +102,8 @@ def connect() -> Iterator["MlflowClient"]:
     uri = address()
     shown = redacted(uri)
     try:
-        if not os.environ.get("MLFLOW_TRACKING_URI") and Path(DATABASE).is_file():
-            follow(uri, Path(ARTIFACTS).absolute(), EXPERIMENT)
+        if not os.environ.get("MLFLOW_TRACKING_URI") and (home() / DATABASE).is_file():
+            follow(uri, (home() / ARTIFACTS).absolute(), EXPERIMENT)
         yield MlflowClient(uri, registry_uri=uri)
     except ModuleNotFoundError as error:  # SQLAlchemy's driver for that database
         raise TrackingError(
@@ -164,14 +165,18 @@ def experiment_id(client: "MlflowClient") -> str:
 
 
 def scalars(nested: object, prefix: str = "") -> dict[str, float]:
-    """Every number below a report or a mapping as `outer.inner` -> value, in names MLflow takes."""
+    """Every number below a report or a mapping as `outer/middle.inner` -> value.
+
+    MLflow's pages group metrics by what is before the slash, and take no other characters.
+    """
     if isinstance(nested, BaseModel):
         nested = nested.model_dump()
     found: dict[str, float] = {}
     if isinstance(nested, Mapping):
         for name, value in nested.items():
-            clean = "".join(c if c.isalnum() or c in "_-. /" else "_" for c in str(name))
-            found |= scalars(value, f"{prefix}.{clean}" if prefix else clean)
+            clean = "".join(c if c.isalnum() or c in "_-. " else "_" for c in str(name))
+            joint = "." if "/" in prefix else "/"
+            found |= scalars(value, f"{prefix}{joint}{clean}" if prefix else clean)
     elif isinstance(nested, int | float) and not isinstance(nested, bool):
         found[prefix] = float(nested)
     return found

@@ -19,12 +19,22 @@ from pocketear.base.errors import DataError
 _EVENTS, _LOCK = "events.jsonl", "lock"
 
 
+class DatasetUse(BaseModel, frozen=True, extra="forbid"):
+    """What a run read. use: train | validation | test; digest: DVC's; profile: figures by name"""
+
+    use: str
+    name: str
+    digest: str
+    source: str
+    columns: dict[str, str] = {}
+    profile: dict[str, int | dict[str, int]] = {}
+
+
 class Event(BaseModel, frozen=True, extra="forbid", ser_json_inf_nan="constants"):
     """Whatever is logged in a run at one time. A metric may be NaN, as a loss that diverges is.
 
     time: ms since 1970, now if not given; step: the epoch of the metrics
-    dataset: name, digest and path; artifact: a file, or a folder whose content is logged, below
-        `into`
+    artifact: a file, or a folder whose content is logged, below `into`
     status: of MLflow's, if the run ended with it
     """
 
@@ -33,7 +43,7 @@ class Event(BaseModel, frozen=True, extra="forbid", ser_json_inf_nan="constants"
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
     step: int = 0
-    dataset: tuple[str, str, str] | None = None
+    datasets: tuple[DatasetUse, ...] = ()
     artifact: Path | None = None
     into: str = ""
     status: str = ""

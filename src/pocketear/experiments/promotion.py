@@ -86,13 +86,15 @@ def promote(params: Params, which: str = CHALLENGER) -> Version:
             f"{_title(version)} is a demonstration ({version.tags[DEMONSTRATION_TAG]}), so it is "
             "not promoted; train on recordings, or set promote.demonstrations to true"
         )
-    champion = next(iter(_champions(name)), None)
-    if not champion or champion.version != version.version:
-        if champion:
-            _refuse_a_drop(compare_versions(champion, version), params.promote.max_drop)
+    champion = _champion(name)
+    known = champion == version
+    if champion and not known:
+        _refuse_a_drop(compare_versions(champion, version), params.promote.max_drop)
+    if not known:
+        registry.set_aliases(name, {CHAMPION: version.version, PREVIOUS: _number(champion)})
+    if not known or PROMOTED_TAG not in version.tags:
         registry.set_tag(version, PROMOTED_TAG, _now())
         registry.set_tag(version, WITHDRAWN_TAG, "")
-    _set_aliases(name)
     return registry.find(name, version.version)
 
 
@@ -103,15 +105,17 @@ def rollback(params: Params) -> tuple[Version, Path]:
     """
     registry.send_pending()
     name = params.package.name
-    champions = _champions(name)
-    if len(champions) < 2:
+    champion = _champion(name)
+    earlier = [version for version in _promoted(name) if version != champion]
+    if not champion or not earlier:
         raise TrackingError(
             f"{name}: no earlier champion to go back to; `pocketear models` lists all"
         )
-    withdrawn, version = champions[:2]
+    version, before = earlier[0], next(iter(earlier[1:]), None)
     folder = fetch(version, CHAMPION_FOLDER)
-    registry.set_tag(withdrawn, WITHDRAWN_TAG, _now())
-    _set_aliases(name)
+    # first: killed in between, the champion is still the same, and the next call goes on
+    registry.set_tag(champion, WITHDRAWN_TAG, _now())
+    registry.set_aliases(name, {CHAMPION: version.version, PREVIOUS: _number(before)})
     return registry.find(name, version.version), folder
 
 
@@ -258,8 +262,13 @@ def _refuse_a_drop(found: Comparison, max_drop: float) -> None:
         )
 
 
-def _champions(name: str) -> list[Version]:
-    """The champion, the one before it, and so on, by their tags: the aliases follow these."""
+def _champion(name: str) -> Version | None:
+    """The version that has the alias, whoever gave it: MLflow's own page can."""
+    return next((one for one in registry.versions(name) if CHAMPION in one.aliases), None)
+
+
+def _promoted(name: str) -> list[Version]:
+    """Versions that were promoted and not withdrawn since, the last first."""
     promoted = [
         version
         for version in registry.versions(name)
@@ -268,9 +277,8 @@ def _champions(name: str) -> list[Version]:
     return sorted(promoted, key=lambda version: version.tags[PROMOTED_TAG], reverse=True)
 
 
-def _set_aliases(name: str) -> None:
-    champion, previous = ([version.version for version in _champions(name)] + [None, None])[:2]
-    registry.set_aliases(name, {CHAMPION: champion, PREVIOUS: previous})
+def _number(version: Version | None) -> str | None:
+    return version.version if version else None
 
 
 def _title(version: Version) -> str:

@@ -24,6 +24,7 @@ from pocketear.base.archive import (
 from pocketear.base.errors import DataError, PocketearError, TrackingError, shown
 from pocketear.base.files import replacing, without_links
 from pocketear.base.fingerprint import PACKAGE, modules_of
+from pocketear.base.home import home
 from pocketear.contracts.latency import TIMINGS
 from pocketear.contracts.names import SCORE_COLUMN
 from pocketear.experiments import runs
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
-PENDING = Path(".pocketear/pending-versions")
+PENDING = Path(".pocketear/pending-versions")  # below home()
 IDENTITY_TAG = "pocketear.identity"  # of a version: what registered.json finds it by
 FOLDER_TAG = "pocketear.artifacts"  # of a version: where its files lie among its run's artefacts
 RUNNER_TAG = "pocketear.runner"  # of a version: its Android file's name among the predictions
@@ -84,10 +85,8 @@ def register(candidate: Candidate) -> Version:
     """
     identity = candidate.identity()
     with connect() as client:
-        known = client.search_model_versions(
-            f"name = '{candidate.name}' and tag.`{IDENTITY_TAG}` = '{identity}'"
-        )
-        made = known[0] if known else _make_version(client, candidate, identity)
+        known = _of_identity(client, candidate.name, identity)
+        made = known or _make_version(client, candidate, identity)
         _log_timings(client, candidate, str(made.run_id))
         client.set_registered_model_alias(candidate.name, CHALLENGER, made.version)
         return find(candidate.name, str(made.version))
@@ -99,7 +98,7 @@ def register_or_keep(candidate: Candidate) -> Version | None:
         send_pending()
         return register(candidate)
     except ServerUnavailableError as error:
-        kept = PENDING / candidate.identity()
+        kept = home() / PENDING / candidate.identity()
         if not kept.exists():
             with replacing(kept) as fresh:
                 shutil.copytree(candidate.models, fresh / "models")
@@ -116,7 +115,9 @@ def send_pending() -> None:
     raises: ServerUnavailableError if there still is none
     """
     runs.send_pending()
-    for kept in sorted(PENDING.glob("*/params.yaml"), key=lambda path: path.stat().st_mtime):
+    for kept in sorted(
+        (home() / PENDING).glob("*/params.yaml"), key=lambda path: path.stat().st_mtime
+    ):
         folder = kept.parent
         try:
             made = register(Candidate(folder / "models", folder / "reports", load_params(kept)))
@@ -150,6 +151,23 @@ def find(name: str, which: str) -> Version:
                 f"{name}: no version {shown(which)}; `pocketear models` lists what there is"
             ) from error
         return _version(found, client.get_registered_model(name).aliases)
+
+
+def find_identity(name: str, identity: str) -> Version:
+    """The version with this identity, as registered.json has it.
+
+    raises: TrackingError if there is none
+    """
+    with connect() as client:
+        made = _of_identity(client, name, identity)
+        if not made:
+            raise TrackingError(f"{name}: this model is not registered yet; `dvc repro` says why")
+        return _version(made, client.get_registered_model(name).aliases)
+
+
+def _of_identity(client: "MlflowClient", name: str, identity: str) -> "ModelVersion | None":
+    wanted = f"name = '{name}' and tag.`{IDENTITY_TAG}` = '{identity}'"
+    return next(iter(client.search_model_versions(wanted)), None)
 
 
 def versions(name: str) -> list[Version]:

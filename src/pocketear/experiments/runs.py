@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from pocketear.base.addresses import redacted
 from pocketear.base.archive import sha256
 from pocketear.base.errors import DataError, PocketearError, TrackingError
 from pocketear.base.files import without_links
+from pocketear.base.home import home
 from pocketear.base.yaml_text import read_yaml
 from pocketear.experiments.client import (
     ServerUnavailableError,
@@ -26,16 +29,20 @@ from pocketear.experiments.client import (
     note,
     scalars,
 )
-from pocketear.experiments.journal import Event, Journal, left_behind
+from pocketear.experiments.journal import DatasetUse, Event, Journal, left_behind
 from pocketear.params import Params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Dataset, InputTag
 
-PENDING = Path(".pocketear/pending-runs")
+PENDING = Path(".pocketear/pending-runs")  # below home()
 PARENT_VARIABLE = "POCKETEAR_PARENT_RUN"  # environment: the run that new runs are children of
 MODEL_TAG = "pocketear.model_sha256"  # of model.keras: how a model finds the run that trained it
 BACKBONE_TAG = "pocketear.backbone_sha256"  # of the file that a pretrained network started from
+_INDEX = "index.parquet"  # of a feature store
+_SIDES = {"train": "train", "val": "validation", "test": "test"}  # of a store -> MLflow's words
+_KINDS = {"i": "long", "u": "long", "f": "double", "b": "boolean"}  # NumPy's -> MLflow's
 _BATCH = 100  # parameters or tags that MLflow takes in one request; it takes more metrics
 _JOURNAL_TAG = "pocketear.journal"
 _PARENT_TAG, _NAME_TAG = "mlflow.parentRunId", "mlflow.runName"
@@ -50,8 +57,8 @@ class TrainingRun:
         self._live = True
 
     def on_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log the metrics of one epoch, each as `training.NAME`: `accuracy` is the test side's."""
-        values = {f"training.{name}": float(value) for name, value in metrics.items()}
+        """Log the metrics of one epoch, each as `training/NAME`: `accuracy` is the test side's."""
+        values = {f"training/{name}": float(value) for name, value in metrics.items()}
         self.log(Event(metrics=values, step=epoch))
 
     def log_artifacts(self, path: Path, into: str = "") -> None:
@@ -94,12 +101,12 @@ class TrainingRun:
 def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
     """One run in MLflow around a training.
 
-    dataset: the file or folder that is trained on, logged with the hash that DVC has of it
+    dataset: the file or feature store that is trained on: its sides are logged, with DVC's hash
     raises: TrackingError if MLFLOW_TRACKING_URI is not an address
     """
     address()  # a wrong address fails before the training, not after it
     send_pending()
-    run = TrainingRun(Journal.create(PENDING))
+    run = TrainingRun(Journal.create(home() / PENDING))
     run.log(_start(params, dataset))
     status = "FAILED"
     try:
@@ -115,7 +122,7 @@ def training_run(params: Params, dataset: Path) -> Iterator[TrainingRun]:
 def send_pending() -> int:
     """Send the runs that were kept while the server did not answer. returns: how many arrived"""
     sent = 0
-    for journal in left_behind(PENDING):
+    for journal in left_behind(home() / PENDING):
         try:
             with connect() as client:
                 _send(client, journal)
@@ -190,7 +197,7 @@ def deliver(client: "MlflowClient", run_id: str, event: Event, folder: Path = Pa
 
     To log it again, after an answer that was lost, changes nothing.
     """
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities import DatasetInput, Metric, Param, RunTag
 
     tags = [RunTag(*tag) for tag in event.tags.items()]
     params = [Param(*param) for param in event.params.items()]
@@ -198,16 +205,59 @@ def deliver(client: "MlflowClient", run_id: str, event: Event, folder: Path = Pa
     for first in range(0, max(len(tags), len(params), len(metrics)), _BATCH):
         part = slice(first, first + _BATCH)
         client.log_batch(run_id, metrics[part], params[part], tags[part])
-    if event.dataset:
-        name, digest, source = event.dataset
-        dataset = Dataset(name, digest, "local", json.dumps({"uri": source}))
-        client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("dvc_hash", digest)])])
+    if event.datasets:
+        inputs = [DatasetInput(_dataset(one), _input_tags(one)) for one in event.datasets]
+        client.log_inputs(run_id, inputs)
     if event.artifact:
         with without_links(folder / event.artifact) as path:  # MLflow refuses links out of a folder
             log = client.log_artifacts if path.is_dir() else client.log_artifact
             log(run_id, str(path), event.into or None)
     if event.status:
         client.set_terminated(run_id, event.status, event.time)
+
+
+def _dataset(used: DatasetUse) -> "Dataset":
+    from mlflow.entities import Dataset
+
+    columns = [{"name": name, "type": kind} for name, kind in used.columns.items()]
+    return Dataset(
+        used.name, used.digest, "local", json.dumps({"uri": used.source}),
+        json.dumps({"mlflow_colspec": columns}) if columns else None,
+        json.dumps(used.profile) if used.profile else None,
+    )  # fmt: skip
+
+
+def _input_tags(used: DatasetUse) -> "list[InputTag]":
+    from mlflow.entities import InputTag
+
+    return [InputTag("mlflow.data.context", used.use), InputTag("dvc_hash", used.digest)]
+
+
+def datasets(params: Params, trained_on: Path) -> tuple[DatasetUse, ...]:
+    """The sides of a feature store, each by label and group; of another file, itself."""
+    digest, source = dvc_hash(trained_on), params.data.path.as_posix()
+    if not (trained_on / _INDEX).is_file():
+        return (DatasetUse(use="train", name=trained_on.name, digest=digest, source=source),)
+    index = pd.read_parquet(trained_on / _INDEX)
+    kinds = {name: _KINDS.get(column.dtype.kind, "string") for name, column in index.items()}
+    columns = {str(name): kind for name, kind in kinds.items()}
+    return tuple(
+        DatasetUse(
+            use=use, name=f"{Path(source).name}, {use}", digest=digest, source=source,
+            columns=columns, profile=_profile(index[index["split"] == side]),
+        )
+        for side, use in _SIDES.items()
+    )  # fmt: skip
+
+
+def _profile(clips: pd.DataFrame) -> dict[str, int | dict[str, int]]:
+    by_label = clips.groupby("label")
+    return {
+        "clips": len(clips),
+        "groups": int(clips["group"].nunique()),
+        "clips_by_label": {str(label): len(rows) for label, rows in by_label},
+        "groups_by_label": {str(label): rows["group"].nunique() for label, rows in by_label},
+    }
 
 
 def dvc_hash(path: Path) -> str:
@@ -234,20 +284,21 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 def _start(params: Params, dataset: Path | None = None) -> Event:
     """The first event of a run: what it came from."""
-    lock = Path("dvc.lock")
+    # dvc.lock changes while DVC runs stages: of a clean clone no commit has what it holds now
+    changed = _git("status", "--porcelain", "--", ".", ":!dvc.lock")
     tags = {
         _NAME_TAG: f"{params.package.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
         "mlflow.source.name": "dvc.yaml",
         "mlflow.source.type": "PROJECT",
         "mlflow.source.git.commit": _git("rev-parse", "HEAD"),
-        "pocketear.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower(),
-        "pocketear.dvc_lock_sha256": sha256(lock.read_bytes()) if lock.exists() else "",
+        "pocketear.uncommitted_changes": str(bool(changed)).lower(),
+        "pocketear.dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
         _PARENT_TAG: os.environ.get(PARENT_VARIABLE, ""),
     }
     return Event(
         tags={name: value for name, value in tags.items() if value},
         params=_flat(params),
-        dataset=(dataset.name, dvc_hash(dataset), dataset.as_posix()) if dataset else None,
+        datasets=datasets(params, dataset) if dataset else (),
     )
 
 

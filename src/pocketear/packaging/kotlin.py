@@ -19,8 +19,9 @@ from filelock import FileLock
 from pocketear.base.archive import read_folder, write_zip
 from pocketear.base.errors import PackagingError
 from pocketear.base.files import replacing
+from pocketear.base.home import home
 
-CACHE = Path(".pocketear/mobile")
+CACHE = Path(".pocketear/mobile")  # below home()
 _API, _ANDROID = "tensorflow-lite-api-2.16.1.aar", "android-all-6.0.1_r3-robolectric-r1.jar"
 _STDLIB, _JUNIT = "kotlin-stdlib-2.1.21.jar", ("junit-4.13.2.jar", "hamcrest-core-1.3.jar")
 _COROUTINES = "kotlinx-coroutines-core-jvm-1.8.0.jar"
@@ -34,11 +35,13 @@ _SECONDS = 900
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def classes_jar(android: Path, cache: Path = CACHE) -> bytes:
+def classes_jar(android: Path, cache: Path | None = None) -> bytes:
     """Compile src/main/kotlin of `android`: the same bytes for the same sources.
 
+    cache: by default the project's
     raises: PackagingError saying what is missing here, or does not compile
     """
+    cache = cache or home() / CACHE
     jar = cache / _fingerprint([android / "src/main/kotlin", android / "toolchain"]) / "classes.jar"
     if not jar.is_file():
         lib = fetch_toolchain(android / "toolchain", cache)
@@ -48,7 +51,7 @@ def classes_jar(android: Path, cache: Path = CACHE) -> bytes:
     return jar.read_bytes()
 
 
-def run_tests(android: Path, vectors: Path, cache: Path = CACHE) -> str:
+def run_tests(android: Path, vectors: Path, cache: Path | None = None) -> str:
     """Compile and run src/test/kotlin of `android` on this machine; return what JUnit says.
 
     raises: PackagingError if something is absent, does not compile, or fails
@@ -67,11 +70,12 @@ def run_tests(android: Path, vectors: Path, cache: Path = CACHE) -> str:
         return _run([*command, "org.junit.runner.JUnitCore", *names], "the Kotlin tests fail")
 
 
-def fetch_toolchain(toolchain: Path, cache: Path = CACHE) -> Path:
+def fetch_toolchain(toolchain: Path, cache: Path | None = None) -> Path:
     """The folder with everything that `toolchain`/SHA256SUMS names, fetched by Maven if need be.
 
     raises: PackagingError saying what is missing here, or is not what was asked for
     """
+    cache = cache or home() / CACHE
     lib = cache / f"toolchain-{_fingerprint([toolchain])}"
     if not shutil.which("javac"):
         raise PackagingError(

@@ -1,28 +1,29 @@
-"""package: what both packages share: the verdict, zips, and a folder with its sums."""
+"""package: what both packages share: a refusal, zips, and a folder with its sums."""
 
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pocketear.base.archive import sha256, write_zip
-from pocketear.base.errors import PackagingError
 from pocketear.base.files import replacing
-from pocketear.contracts.report_file import read
+from pocketear.base.tables import markdown_text
 from pocketear.contracts.verdict import Verdict
 
-SUMS = "SHA256SUMS"
+SUMS, REFUSED = "SHA256SUMS", "REFUSED.md"
 
 
-def accepted_verdict(path: Path) -> Verdict:
-    """Read verdict.json.
+def write_refusal(verdict: Verdict, out: Path) -> str:
+    """Write a folder `out` that holds REFUSED.md and nothing to install; returns one line.
 
-    raises: PackagingError with every reason if the model was not accepted
+    A result like any other, so that DVC keeps it: docs/decisions/0021-a-refusal-is-a-result.md
     """
-    verdict = read(path, Verdict)
-    if not verdict.accepted:
-        reasons = "; ".join(verdict.reasons) or "no reason given"
-        raise PackagingError(f"{path}: not accepted, so nothing is packaged: {reasons}")
-    return verdict
+    listed = "\n".join(f"- {markdown_text(reason)}" for reason in verdict.reasons)
+    with replacing(out) as fresh:
+        fresh.mkdir()
+        text = f"# Refused, so there is nothing to install\n\n{listed}\n"
+        (fresh / REFUSED).write_text(text, encoding="utf-8")
+    reasons = "; ".join(verdict.reasons)
+    return f"refused, so nothing is packaged; {out / REFUSED} says why: {reasons}"
 
 
 def write_package(files: Mapping[str, bytes], out: Path) -> None:

@@ -21,10 +21,11 @@ from pathlib import Path
 
 from pocketear.base import process
 from pocketear.base.errors import PhoneError
+from pocketear.base.home import home
 from pocketear.phone.classes import TABLE, Core, phone_table
 
 APT_PACKAGES = Path(__file__).with_name("apt.txt").read_text(encoding="utf-8").split()
-CACHE = Path(".pocketear/phone")
+CACHE = Path(".pocketear/phone")  # below home()
 EMULATOR, CROSS_COMPILER, COMPILER = "qemu-aarch64", "aarch64-linux-gnu-gcc", "gcc"
 _NATIVE = Path(__file__).parent / "native"
 _LITERT = "ai-edge-litert"
@@ -60,8 +61,8 @@ class Tools:
         return self.folder / "roots" / core
 
 
-def prepare(cache: Path = CACHE) -> Tools:
-    """The tools, built if they are not in `cache` yet.
+def prepare(cache: Path | None = None) -> Tools:
+    """The tools, built if they are not in `cache` yet. cache: by default the project's
 
     raises: PhoneError naming what is absent and how to get it
     """
@@ -72,7 +73,7 @@ def prepare(cache: Path = CACHE) -> Tools:
         wanted = ".".join(map(str, _OLDEST))
         raise PhoneError(f"{versions[EMULATOR]}: too old, {wanted} or newer is needed")
     emulator = Path(str(shutil.which(EMULATOR)))
-    folder = cache.resolve() / _fingerprint(versions)
+    folder = (cache or home() / CACHE).resolve() / _fingerprint(versions)
     if not folder.is_dir():
         _build_beside(folder, versions)
     return Tools(emulator, folder, versions)
@@ -167,7 +168,7 @@ def _fetch_litert(folder: Path, version: str) -> Path:
 
 def _installer() -> list[str]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    own = Path(".pocketear/uv/bin/uv")
+    own = home() / ".pocketear/uv/bin/uv"
     uv = os.environ.get("UV") or shutil.which("uv") or (str(own) if own.is_file() else None)
     if uv:
         platform = _PLATFORM_OF["uv"]

@@ -40,6 +40,12 @@ def text(root: Path) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+def refused(root: Path) -> bool:
+    """Whether there is a verdict, and it is not to accept."""
+    verdict = read_if_made(root / "reports" / "verdict.json", Verdict)
+    return verdict is not None and not verdict.accepted
+
+
 def _gates(root: Path) -> str:
     verdict = read_if_made(root / "reports" / "verdict.json", Verdict)
     if verdict is None:

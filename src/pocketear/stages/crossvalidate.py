@@ -6,14 +6,14 @@ that are done are kept in .pocketear/folds, so a run that was killed goes on wit
 The features' mean and scale are those of the split's training side, in every fold.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.files import replacing
+from pocketear.base.files import remove_older, replacing
+from pocketear.base.home import home
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.metrics import Metrics
 from pocketear.contracts.names import SCORE_COLUMN
@@ -25,7 +25,8 @@ from pocketear.evaluation.metrics import score
 from pocketear.evaluation.out_of_fold import score_fold, sides_of_fold
 from pocketear.params import Params, SplitParams, load_params
 
-_KEPT = Path(".pocketear/folds")
+_KEPT = Path(".pocketear/folds")  # below home()
+_DAYS = 14
 
 
 def needed(index: pd.DataFrame, p: SplitParams) -> tuple[bool, str]:
@@ -51,10 +52,11 @@ def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
     from pocketear.training.recipe import recipe_key
 
     make_repeatable(params.seed)
-    labels, tables, wanted = known_labels(store.index, params.data.labels), [], set()
+    labels, tables, kept = known_labels(store.index, params.data.labels), [], home() / _KEPT
+    remove_older(kept, _DAYS)
     for fold in range(1, folds + 1):
         sides = sides_of_fold(store.index, folds, fold, params.seed)
-        path = _KEPT / f"{recipe_key(store, sides, params, 'stages/crossvalidate.py')}.parquet"
+        path = kept / f"{recipe_key(store, sides, params, 'stages/crossvalidate.py')}.parquet"
         if not path.exists():
             name, checkpoint = f"fold {fold} of {folds}, ", path.with_suffix(".npz")
             scores = score_fold(store, sides, params, name, checkpoint)
@@ -64,9 +66,6 @@ def crossvalidate(store: Store, params: Params, folds: int) -> pd.DataFrame:
                 named.assign(fold=fold, **columns).to_parquet(fresh, index=False)
             checkpoint.unlink(missing_ok=True)
         tables.append(pd.read_parquet(path))
-        wanted.add(path)
-    for old in set(_KEPT.iterdir()) - wanted:
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
     return pd.concat(tables, ignore_index=True)
 
 

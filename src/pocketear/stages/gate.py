@@ -2,6 +2,7 @@
 
 Absolute and pure: it always writes a verdict, and never stops the pipeline itself. What was not
 measured is refused. Registry, packagers, report and model card read the verdict; none decides.
+headline.json has the few figures by which experiments are compared.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pocketear.base import process
 from pocketear.contracts.audit import Audit
 from pocketear.contracts.folds import GroupFolds
 from pocketear.contracts.groups import Groups
+from pocketear.contracts.headline import Headline
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import Metrics, MetricsReport
 from pocketear.contracts.names import KERAS, shipped_runners
@@ -247,11 +249,31 @@ def _drop(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else before - after
 
 
-def main(reports: Path, verdict: Path) -> None:
+def headline_of(
+    found: Verdict, android: Metrics | None, ios: Metrics | None, latency: LatencyReport
+) -> Headline:
+    """What is compared between experiments. android, ios: of the files that ship"""
+    alarms = android.alarms if android else None
+    cost = latency.cost.arm64
+    return Headline(
+        accepted=found.accepted,
+        gates_failed=len(found.failed),
+        accuracy=android.accuracy if android else None,
+        accuracy_low=android.accuracy_low if android else None,
+        recall_min=android.recall_min if android else None,
+        false_alarms_per_hour=alarms.false_alarms_per_hour_high if alarms else None,
+        tflite_bytes=android.bytes if android else None,
+        mlpackage_bytes=ios.bytes if ios else None,
+        instructions={phone: one.instructions_per_second for phone, one in cost.items()},
+    )
+
+
+def main(reports: Path, verdict: Path, headline: Path) -> None:
     """Hold every figure against its limit."""
     params = load_params()
     shipped = shipped_runners(params.export)
     figures = read(reports / "metrics.json", MetricsReport)
+    latency = read(reports / "latency.json", LatencyReport)
     crossvalidated = read(reports / "folds" / "folds.json", GroupFolds)
     audit = read(reports / "validation" / "audit.json", Audit)
     gates = [
@@ -259,7 +281,7 @@ def main(reports: Path, verdict: Path) -> None:
         *robust_gates(read(reports / "robustness.json", RobustnessReport), params.gate),
         *alarm_gates(figures, shipped[0], params.gate),
         *parity_gates(read(reports / "parity.json", ParityReport), params.gate),
-        *latency_gates(read(reports / "latency.json", LatencyReport), params.gate),
+        *latency_gates(latency, params.gate),
         *audit_gates(audit, params.audit),
     ]
     own = figures.get(shipped[0])
@@ -273,6 +295,7 @@ def main(reports: Path, verdict: Path) -> None:
         ),
         rendered=params.data.rendered,
     )
+    write(headline_of(found, own, figures.get(shipped[1]), latency), headline)
     write(found, verdict)
     print(f"gate: {found.headline}; {len(gates) - len(found.reasons)} of {len(gates)} gates passed")
     for reason in (

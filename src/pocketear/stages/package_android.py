@@ -15,11 +15,12 @@ from pathlib import Path
 from pocketear.base import process
 from pocketear.base.archive import read_folder
 from pocketear.contracts.names import ModelFiles, of_windows
+from pocketear.contracts.report_file import read
 from pocketear.contracts.verdict import Verdict
 from pocketear.packaging import kotlin, sbom
 from pocketear.packaging.maven import Artifact, Coordinates, Need, layout
 from pocketear.packaging.model_card import FILE, render
-from pocketear.packaging.package import accepted_verdict, write_package, zipped
+from pocketear.packaging.package import write_package, write_refusal, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_card
 
@@ -124,8 +125,11 @@ def needed() -> list[sbom.Needed]:
 
 
 def main(verdict: Path, models: Path, out: Path) -> None:
-    """Write the AARs and their Maven layout, if the verdict is accepted."""
-    accepted = accepted_verdict(verdict)
+    """Write the AARs and their Maven layout; REFUSED.md instead where the verdict refused."""
+    found = read(verdict, Verdict)
+    if not found.accepted:
+        print(f"package_android: {write_refusal(found, out)}")
+        return
     params = load_params()
     p = params.package
     tflite = ModelFiles(models, p.name).litert(params.export.android)
@@ -135,7 +139,7 @@ def main(verdict: Path, models: Path, out: Path) -> None:
         named.name: tflite.read_bytes(),
         of_windows(named).name: of_windows(tflite).read_bytes(),
     }
-    files = package(content, card, accepted, SOURCES, p)
+    files = package(content, card, found, SOURCES, p)
     write_package(files, out)
     print(f'package_android: implementation("{model_at(p)}")')
 

@@ -14,10 +14,11 @@ from pocketear.base import process
 from pocketear.base.archive import read_folder
 from pocketear.base.errors import PackagingError
 from pocketear.contracts.names import ModelFiles, of_windows
+from pocketear.contracts.report_file import read
 from pocketear.contracts.verdict import Verdict
 from pocketear.packaging import sbom
 from pocketear.packaging.model_card import FILE, render
-from pocketear.packaging.package import accepted_verdict, write_package, zipped
+from pocketear.packaging.package import write_package, write_refusal, zipped
 from pocketear.params import PackageParams, load_params
 from pocketear.runtimes.card import ModelCard, read_package_card
 
@@ -81,8 +82,11 @@ def package(
 
 
 def main(verdict: Path, models: Path, out: Path) -> None:
-    """Write the Swift package and a zip of it, if the verdict is accepted."""
-    accepted = accepted_verdict(verdict)
+    """Write the Swift package and a zip of it; REFUSED.md instead where the verdict refused."""
+    found = read(verdict, Verdict)
+    if not found.accepted:
+        print(f"package_ios: {write_refusal(found, out)}")
+        return
     params = load_params()
     p = params.package
     mlpackage = ModelFiles(models, p.name).coreml(params.export.ios)
@@ -97,7 +101,7 @@ def main(verdict: Path, models: Path, out: Path) -> None:
         if folder.is_dir()  # with export.ios_front_end accelerate there is none of windows
         for name, data in read_folder(folder).items()
     }
-    write_package(package(content, card, accepted, swift, p), out)
+    write_package(package(content, card, found, swift, p), out)
     print(f'package_ios: .package(path: "{out / p.ios_module}")')
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from pocketear.base import process
-from pocketear.base.files import replacing
+from pocketear.base.files import remove_older, replacing
 from pocketear.base.fingerprint import code_hash
+from pocketear.base.home import home
 from pocketear.data.clips import known_labels, write_labels
 from pocketear.data.store import open_store
 from pocketear.experiments import runs
@@ -21,7 +22,8 @@ from pocketear.training.network import build, multiply_adds, save
 from pocketear.training.recipe import epochs, learn, recipe_key
 from pocketear.training.sides import TrainingSide, side_of
 
-_KEPT = Path(".pocketear/training")
+_KEPT = Path(".pocketear/training")  # below home()
+_DAYS = 14
 
 
 def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder: Path) -> None:
@@ -36,16 +38,15 @@ def write_model(whole: Any, labels: tuple[str, ...], model: ModelParams, folder:
 
 
 def kept(key: str, schedule: TrainParams) -> Checkpoint | None:
-    """Where this training stands, if it was killed before; others' are removed.
+    """Where this training stands, if it was killed before.
 
     Workers of several machines would have to stop at one epoch: they begin anew.
     """
     if schedule.strategy == "multi_worker":
         return None
-    path = _KEPT / f"{key}.npz"
-    for other in set(_KEPT.glob("*.npz")) - {path}:
-        other.unlink()
-    return Checkpoint(path)
+    folder = home() / _KEPT
+    remove_older(folder, _DAYS)
+    return Checkpoint(folder / f"{key}.npz")
 
 
 def write_report(history: pd.DataFrame, folder: Path) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 from pocketear.base import process
 from pocketear.base.errors import DataError, shown, shown_number
 from pocketear.base.files import replacing
+from pocketear.base.home import home
 from pocketear.base.tables import write_csv
 from pocketear.contracts.audit import Audit
 from pocketear.contracts.report_file import write
@@ -348,9 +349,10 @@ _KEPT = Path(".pocketear/refused/validation")
 
 def keep_report(report: Path) -> None:
     """Keep the report of a refused set where no later run of the stage clears it away."""
-    shutil.rmtree(_KEPT, ignore_errors=True)
-    _KEPT.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(report, _KEPT)
+    kept = home() / _KEPT
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(report, kept)
 
 
 if __name__ == "__main__":
