@@ -58,6 +58,8 @@ def test_another_module_name_goes_everywhere(tmp_path: Path) -> None:
     assert (built / "Sources/CryDetector/SoundListener.swift").is_file()
     test = (built / "Tests/CryDetectorTests/SoundListenerTests.swift").read_text()
     assert "@testable import CryDetector\n" in test
+    assert "CryDetector.SoundEvent" in test
+    assert "PocketEar" not in test
 
 
 @pytest.mark.parametrize("module", ["SoundListener", "SoundEvent", "ListenerState"])

@@ -42,7 +42,8 @@ def swift_sources(sources: Path, vectors: Path, module: str) -> dict[str, bytes]
         raise PackagingError(
             f"params.yaml: package.ios_module: {module} is also a type in it; choose another"
         )
-    renamed = {_renamed(name, module): _imports(name, kept[name], module) for name in sorted(kept)}
+    old, new = _MODULE.encode(), module.encode()
+    renamed = {_renamed(name, module): kept[name].replace(old, new) for name in sorted(kept)}
     beside = f"Tests/{module}Tests/Vectors"
     return renamed | {f"{beside}/{path.name}": path.read_bytes() for path in vectors.glob("*.json")}
 
@@ -51,12 +52,6 @@ def _renamed(name: str, module: str) -> str:
     path = PurePosixPath(name)
     folders = [part.replace(_MODULE, module) for part in path.parts[:-1]]
     return "/".join([*folders, path.name])
-
-
-def _imports(name: str, content: bytes, module: str) -> bytes:
-    if name == "Package.swift":
-        return content.replace(_MODULE.encode(), module.encode())
-    return content.replace(f"import {_MODULE}\n".encode(), f"import {module}\n".encode())
 
 
 def package(

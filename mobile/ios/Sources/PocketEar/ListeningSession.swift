@@ -3,7 +3,7 @@ import Foundation
 
 /// How long a session waits for what, in seconds.
 struct Patience: Sendable {
-    var firstRetry = 0.25
+    var firstRetry = 1.0
     var longestRetry = 8.0
     /// Without a sample for so long, a recording counts as dead.
     var stall = 5.0

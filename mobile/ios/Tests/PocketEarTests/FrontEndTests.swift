@@ -20,23 +20,23 @@ final class FrontEndTests: XCTestCase {
         for vector in cases {
             let settings = try FrontEndSettings(card: try cardText(of: vector))
             let frontEnd = try FrontEnd(settings, math: math(settings.n_fft))
-            let heard = try features(frontEnd, try vector.floats("waveform"))
-            let (name, error) = (try vector.text("name"), try worst(heard, vector, settings))
+            let computed = try features(frontEnd, try vector.floats("waveform"))
+            let (name, error) = (try vector.text("name"), try worst(computed, vector, settings))
             XCTAssertLessThanOrEqual(error, try vector.number("limit"), name)
         }
     }
 
     /// As numeric_error.power_error of a log-mel, and agreement.row_error of an MFCC.
-    private func worst(_ heard: [[Float]], _ vector: [String: Any], _ settings: FrontEndSettings) throws -> Double {
+    private func worst(_ computed: [[Float]], _ vector: [String: Any], _ settings: FrontEndSettings) throws -> Double {
         let wanted = try XCTUnwrap(vector["features"] as? [[NSNumber]])
         let loudest = try vector.floats("loudest")
-        XCTAssertEqual(heard.map { $0.count }, wanted.map { $0.count })
+        XCTAssertEqual(computed.map { $0.count }, wanted.map { $0.count })
         let unit = settings.log == .db ? log(10) / 20 : 0.5
         var worst = 0.0
         for (index, row) in wanted.enumerated() {
             let largest = row.map { abs($0.doubleValue) }.max() ?? 0
             let quiet = max(2e-3 * Double(loudest[index]).squareRoot(), Double(settings.floor).squareRoot())
-            for (found, value) in zip(heard[index], row) {
+            for (found, value) in zip(computed[index], row) {
                 if settings.kind == .mfcc {
                     worst = max(worst, abs(Double(found) - value.doubleValue) / largest)
                 } else {
@@ -55,15 +55,15 @@ final class FrontEndTests: XCTestCase {
         }
     }
 
-    /// Also where the sample lies in no frame, or an infinity would be a floor; the next window is heard.
+    /// Also where the sample lies in no frame, or an infinity would be a floor; the next window is not affected.
     func testAChunkHasTheFramesOfItsOwnLength() throws {
         let settings = try FrontEndSettings(card: try cardText(of: Vectors.cases("front_end.json")[1]))
         let whole = try FrontEnd(settings)
         let chunk = try FrontEnd(settings.of(length: 500))
         XCTAssertLessThan(chunk.frames, whole.frames)
         let samples = try Vectors.cases("front_end.json")[1].floats("waveform")
-        let heard = try features(chunk, Array(samples[..<500]))
-        XCTAssertEqual(heard.count, chunk.frames)
+        let computed = try features(chunk, Array(samples[..<500]))
+        XCTAssertEqual(computed.count, chunk.frames)
         XCTAssertThrowsError(try settings.of(length: settings.n_fft - 1))
     }
 
@@ -80,8 +80,8 @@ final class FrontEndTests: XCTestCase {
 
     func testDigitalSilenceIsTheFloor() throws {
         let frontEnd = try FrontEnd(FrontEndSettings(card: try cardText(of: Vectors.cases("front_end.json")[0])))
-        let heard = try features(frontEnd, Array(repeating: 0, count: 1000))
-        XCTAssertTrue(heard.joined().allSatisfy { abs($0 + 70) < 1e-4 })
+        let computed = try features(frontEnd, Array(repeating: 0, count: 1000))
+        XCTAssertTrue(computed.joined().allSatisfy { abs($0 + 70) < 1e-4 })
     }
 
     func testAFrontEndThatIsMissingOrWrongIsRefusedByName() throws {

@@ -3,6 +3,15 @@ import XCTest
 
 @testable import PocketEar
 
+/// An app with types of the same names as ours, which has to name both.
+private enum App {
+    struct SoundEvent {
+        let title: String
+    }
+
+    static func titled(_ event: PocketEar.SoundEvent) -> SoundEvent { SoundEvent(title: event.label) }
+}
+
 /// Capture, interruptions and failure, with a microphone and a model that do what phones do.
 final class SoundListenerTests: XCTestCase {
     private let events = Locked<[SoundEvent]>([])
@@ -211,6 +220,11 @@ final class SoundListenerTests: XCTestCase {
         await task.value
         XCTAssertEqual(events.value.map { $0.ended }, [false, true, false, true])
         XCTAssertLessThan(events.value[3].endSeconds, elapsed + 0.1)
+    }
+
+    func testAnAppMayHaveTypesOfTheSameNames() {
+        let event = SoundEvent(label: "bark", startSeconds: 0, endSeconds: 1, peak: 0.9, ended: true)
+        XCTAssertEqual(App.titled(event).title, "bark")
     }
 
     func testTwoStreamsAtATimeAreApart() async throws {

@@ -130,44 +130,18 @@ internal class ListeningSession(
 
     /** Reads until a call or the device ends it; returns whether a sample came. */
     private fun record(recording: Recording): Boolean = recording.use {
-        val rate = recording.sampleRate
-        val block = card.hopAt(rate)
-        val queue = SampleQueue(block + (patience.backlogMillis * rate / 1_000).toInt())
-        val samples = ShortArray(block)
-        val opened = nanos()
-        val silence = Silence(patience.silenceMillis * rate / 1_000)
-        var total = 0L
+        val reading = Reading(recording)
+        current = reading.queue
         report(ListenerState.Starting)
         try {
-            current = queue
             while (!closed && !paused) {
-                rest(maxOf(LEAST_REST_MILLIS, (block - total % block) * 1_000 / rate))
-                var size: Int
-                do { // all that waits: after a burst more than a block does
-                    if (closed || paused) break
-                    size = recording.read(samples, block)
-                    if (size < 0) return total > 0
-                    if (size == 0) break
-                    if (total == 0L) begin(queue, rate, size)
-                    queue.offer(samples, size)
-                    total += size
-                    lastSample = nanos()
-                    report(if (silence.after(samples, size)) ListenerState.Silenced else ListenerState.Listening)
-                } while (size == block)
-                if (nanos() - maxOf(lastSample, opened) > patience.stallMillis * NANOS_PER_MILLI) return total > 0
+                rest(reading.millisToBlock)
+                if (!reading.takeAll() || reading.stalled) break
             }
-            return total > 0
         } finally {
-            queue.close()
+            reading.queue.close()
         }
-    }
-
-    /** The first samples came: what was missed since the last ones is counted as missing. */
-    private fun begin(queue: SampleQueue, rate: Int, size: Int) {
-        val since = nanos() - lastSample - size * NANOS_PER_SECOND / rate
-        val missing = if (began) maxOf(0, since * card.sampleRate / NANOS_PER_SECOND) else 0
-        began = true
-        stretches.put(Stretch(queue, rate, missing))
+        reading.total > 0
     }
 
     private fun infer() {
@@ -183,6 +157,49 @@ internal class ListeningSession(
             fail(error)
         } finally {
             model.close()
+        }
+    }
+
+    /** What one recording gave so far. Of the capturing thread. */
+    private inner class Reading(private val recording: Recording) {
+        private val rate = recording.sampleRate
+        private val block = ShortArray(card.hopAt(rate))
+        private val silence = Silence(patience.silenceMillis * rate / 1_000)
+        private val opened = nanos()
+        val queue = SampleQueue(block.size + (patience.backlogMillis * rate / 1_000).toInt())
+        var total = 0L
+
+        /** Until the next block is there. */
+        val millisToBlock get() = maxOf(LEAST_REST_MILLIS, (block.size - total % block.size) * 1_000 / rate)
+
+        /** Whether nothing came for too long. */
+        val stalled get() = nanos() - maxOf(lastSample, opened) > patience.stallMillis * NANOS_PER_MILLI
+
+        /** Takes all that waits, which after a burst is more than a block; false if the device is dead. */
+        fun takeAll(): Boolean {
+            while (!closed && !paused) {
+                val size = recording.read(block, block.size)
+                if (size < 0) return false
+                if (size > 0) take(size)
+                if (size < block.size) return true
+            }
+            return true
+        }
+
+        private fun take(size: Int) {
+            if (total == 0L) begin(size)
+            queue.offer(block, size)
+            total += size
+            lastSample = nanos()
+            report(if (silence.after(block, size)) ListenerState.Silenced else ListenerState.Listening)
+        }
+
+        /** The first samples came: by the clock, what lies between them and the last ones is missing. */
+        private fun begin(size: Int) {
+            val since = nanos() - lastSample - size * NANOS_PER_SECOND / rate
+            val missing = if (began) maxOf(0, since * card.sampleRate / NANOS_PER_SECOND) else 0
+            began = true
+            stretches.put(Stretch(queue, rate, missing))
         }
     }
 
