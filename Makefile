@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint plots audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -73,6 +73,9 @@ lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workfl
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) zizmor --offline --quiet .github/workflows
 	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
+
+plots: setup  ## dvc_plots/index.html as `dvc plots show` has it, with its scripts in it: needs no network
+	$(RUN) python tools/plots.py
 
 audit: setup  ## known vulnerabilities of what uv.lock names, where the advisory service can be reached
 	@UV=$(UV) $(RUN) python tools/audit.py

@@ -123,7 +123,7 @@ WITHOUT = {
             ('"PREFECT_SERVER_API_AUTH_STRING": self.auth_string,', ""),
             ('",".join(self.own_origins)', '"*"'),
         ],
-        "../../flows/pool.py": [("base_job_template=job_template(root), ", "")],
+        "../../flows/pool.py": [("base_job_template=job_template(), ", "")],
         "../../flows/serve.py": [
             ('",".join(hosts)', '"*"'),
             ('",".join(f"http://{host}" for host in hosts)', '"*"'),

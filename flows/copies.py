@@ -71,7 +71,8 @@ def _configure_dvc(root: Path, copy: Path, cache: Path | None) -> None:
         own, shared = project.config.read("local"), str(cache or project.cache.local_cache_dir)
     with Repo(str(copy)) as repo, repo.config.edit("local") as settings:
         settings.update(own)
-        settings["cache"] = {**own.get("cache", {}), "dir": shared, "type": _LINKS}
+        links = {} if cache else {"type": _LINKS}
+        settings["cache"] = {**own.get("cache", {}), "dir": shared, **links}
 
 
 def _own_files(root: Path) -> list[str]:

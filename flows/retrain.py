@@ -148,11 +148,13 @@ def _conclude(copy: Path, states: dict[str, State[None]], *, promote: bool) -> S
     refusal = reasons_of_refusal(copy)
     if refusal:
         return failed(f"refused: {refusal}", name="Refused")
+    message = f"ran {', '.join(ran)}" if ran else "all stages were up to date"
     if promote:
         promoted = promote_registered(copy, return_state=True)
         if promoted.is_failed():
             return failed(str(promoted.message))
-    return Completed(message=f"ran {', '.join(ran)}" if ran else "all stages were up to date")
+        message = f"{message}; {promoted.message}"
+    return Completed(message=message)
 
 
 def _run_all(stages: list[Stage], runs: StageRuns, force: set[str]) -> dict[str, State[None]]:

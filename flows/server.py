@@ -13,7 +13,10 @@ from urllib.request import urlopen
 from prefect import State
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import flow_run
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -79,8 +82,19 @@ def check_server() -> None:
 
 
 def failed(message: str, name: str = "Failed") -> State[None]:
-    """The state of a flow that failed, called `name`, with the reason as an artifact too."""
+    """The state of a flow that failed, called `name`, with the reason as an artifact too.
+
+    And as an event, `pocketear.failed` or `pocketear.refused`, which automations can expect and
+    `prefect deployment run --watch` shows.
+    """
     create_markdown_artifact(markdown_text(message), key="reason")
+    run = f"prefect.flow-run.{flow_run.get_id()}"
+    emit_event(
+        f"pocketear.{name.lower()}",
+        {"prefect.resource.id": f"{run}.reason", "prefect.resource.name": message},
+        related=[{"prefect.resource.id": run, "prefect.resource.role": "flow-run"}],
+    )
+    EventsWorker.drain_all(timeout=5)  # `--watch` shows only what comes before the run ends
     return Failed(message=message, name=name)
 
 

@@ -27,6 +27,7 @@ LONGEST = (
     "tests/test_end_to_end.py",
     "tests/flows/test_login.py",
     "tests/flows/test_serve.py",
+    "tests/flows/test_remote_worker.py",
     "tests/stages/test_train.py",
     "tests/data/test_workers.py",
     "tests/stages/test_export_coreml.py",

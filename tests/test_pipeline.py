@@ -100,6 +100,14 @@ def test_no_parameter_is_part_of_a_shell_command(stage: str) -> None:
     assert "${" not in STAGES[stage]["cmd"]
 
 
+def test_declared_models_are_outputs() -> None:
+    """`dvc artifacts get` fetches the output of that path as of the tag's commit."""
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"]
+    outs = {out for stage in STAGES for out in outputs(stage)}
+    assert declared.keys() == {"android", "ios", "keras"}
+    assert {one["path"] for one in declared.values()} <= outs
+
+
 def test_every_output_travels_in_the_cache() -> None:
     """A clone that pulls has all outputs, metrics too, so it has nothing to run."""
     for stage in STAGES:

@@ -241,7 +241,7 @@ def promote(arguments: Arguments) -> None:
     params = _params()
     from pocketear.experiments import promotion
 
-    made = promotion.promote(params, arguments.version)
+    made = promotion.promote(params, arguments.version, arguments.override)
     print(f"{made.name} version {made.version} is the champion")
 
 
@@ -452,7 +452,10 @@ COMMANDS = {
         "make a version the champion, unless it is worse than today's on the same clips",
         ("pocketear promote", "pocketear promote 7"),
         promote,
-        (option("version", nargs="?", default="challenger", help="(default: %(default)s)"),),
+        (
+            option("version", nargs="?", default="challenger", help="(default: %(default)s)"),
+            option("--override", default="", metavar="REASON", help="skip the comparison; logged"),
+        ),
     ),
     "rollback": Command(
         "make the champion before this one champion again, and fetch its files",

@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from judged_project import TFLITE, write_judged
+from judged_project import LABELS, TFLITE, write_judged
 from pocketear.base.errors import TrackingError
+from pocketear.data.windows import cut_windows
 from pocketear.experiments import promotion, registry
 from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
+from pocketear.runtimes.litert import open_model
+from small_store import make_store
 
 pytest_plugins = ["tracked_project"]
 pytestmark = pytest.mark.slow
@@ -183,6 +186,51 @@ def test_versions_without_a_common_clip_cannot_be_compared(tracked):
     registry.register(Candidate(Path("models"), Path("reports"), load_params()))
     with pytest.raises(TrackingError, match="have no test clip in common"):
         promotion.promote(load_params())
+
+
+def test_with_a_new_dataset_the_champion_is_scored_on_its_test_side(tracked):
+    """On every clip of it, by the file in the registry; its own test side is gone."""
+    add_version(tracked, b"old")
+    champion = promotion.promote(load_params())
+    store = make_store(tracked)
+    names = dict(zip(("high", "low", "noise"), ("cry", "laugh", "other"), strict=True))
+    index = store.index.assign(label=store.index["label"].map(names))
+    index.to_parquet("features/index.parquet", index=False)
+    Path("features").rename("data/features")
+    tests = index[index["split"] == "test"]
+    write_judged(tracked, weights=b"new", truth=np.arange(len(tests)) % 3)
+    place = Path("reports/evaluation/predictions.parquet")
+    frame = pd.read_parquet(place)
+    rows = pd.concat([tests[["sha256", "label"]]] * frame["runner"].nunique(), ignore_index=True)
+    frame.assign(**rows, predicted=rows["label"]).to_parquet(place, index=False)
+    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    found = promotion.compare(load_params(), "champion", "challenger")
+    assert (found.clips, found.scored_again) == (len(tests), len(tests))
+    assert found.accuracy[1] == 1.0
+
+    files = promotion.fetch(champion, tracked / "champion")
+    model = open_model(files / TFLITE.name)
+    hop = model.card.hop_length
+    right = 0
+    for row, label in zip(np.flatnonzero(index["split"] == "test"), tests["label"], strict=True):
+        windows = cut_windows(store.waveform(int(row)), model.card.window_length, hop)
+        right += LABELS[model.run(windows).mean(axis=0).argmax()] == label
+    assert found.accuracy[0] == pytest.approx(right / len(tests))
+    assert "version 1 just now on 6 of them" in promotion.render_comparison(found)
+    assert promotion.promote(load_params()).version == "2"
+
+
+def test_an_override_needs_no_common_clip_and_stays_with_the_version(tracked):
+    add_version(tracked, b"a")
+    promotion.promote(load_params())
+    write_judged(tracked, weights=b"b")
+    place = Path("reports/evaluation/predictions.parquet")
+    frame = pd.read_parquet(place)
+    frame.assign(sha256=frame["sha256"].str.replace("0", "f")).to_parquet(place)
+    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    made = promotion.promote(load_params(), override="the old recordings are gone")
+    assert made.tags["promoted_without_comparison"] == "the old recordings are gone"
+    assert aliases() == {"2": ("challenger", "champion"), "1": ("previous",)}
 
 
 def test_the_table_of_models(tracked):

@@ -341,6 +341,7 @@ def test_the_last_task_promotes_and_refuses_what_is_worse(judged, empty_store, m
     add_version(judged / "judged", b"good", wrong=[])
     state = retrain(promote=True)
     assert state.is_completed(), state.message
+    assert state.message == "ran judge; cry_laugh version 1 is the champion"
     assert registry.find("cry_laugh", "champion").version == "1"
     shown = artifacts_of(state)
     assert "accepted" in shown["verdict"].description

@@ -20,12 +20,13 @@ from pocketear.base.tables import markdown_table
 from pocketear.contracts.latency import LatencyReport
 from pocketear.contracts.metrics import MetricsReport
 from pocketear.contracts.report_file import read
-from pocketear.experiments import registry
+from pocketear.experiments import registry, rescoring
 from pocketear.experiments.candidate import DEMONSTRATION_TAG, SIZES, cost, with_interval
 from pocketear.experiments.registry import CHALLENGER, CHAMPION, PREVIOUS, Version
 from pocketear.params import Params
 
 PROMOTED_TAG, WITHDRAWN_TAG = "promoted", "withdrawn"  # when, ISO 8601
+OVERRIDE_TAG = "promoted_without_comparison"  # why
 CHAMPION_FOLDER = Path("build/champion")
 
 Pair = tuple[float, float]  # of version a, of version b
@@ -36,6 +37,7 @@ Value = TypeVar("Value")
 class Comparison:
     """Two versions on the clips that both were tested on; the labels are b's.
 
+    scored_again: how many of the clips a was not tested on, so that its file scored them now
     only_a, only_b: clips that only this version has right; p_value: McNemar's, exact, two-sided
     reported: file -> accuracy on the version's own test side; figures: sizes and cost
     """
@@ -43,6 +45,7 @@ class Comparison:
     a: Version
     b: Version
     clips: int
+    scored_again: int
     accuracy: Pair
     recall: Mapping[str, Pair]
     only_a: int
@@ -65,11 +68,13 @@ def compare(params: Params, a: str, b: str) -> Comparison:
     """
     registry.send_pending()
     first, second = (registry.find(params.package.name, which) for which in (a, b))
-    return compare_versions(first, second)
+    return compare_versions(first, second, params.frontend.sample_rate)
 
 
-def promote(params: Params, which: str = CHALLENGER) -> Version:
+def promote(params: Params, which: str = CHALLENGER, override: str = "") -> Version:
     """Make a version the champion.
+
+    override: why it is not compared with the champion; kept as the version's tag OVERRIDE_TAG
 
     raises: DemonstrationError if it is one and params.promote does not allow these;
         TrackingError if its verdict refused it, or it is worse than the champion on the same clips
@@ -89,7 +94,11 @@ def promote(params: Params, which: str = CHALLENGER) -> Version:
     champion = _champion(name)
     known = champion == version
     if champion and not known:
-        _refuse_a_drop(compare_versions(champion, version), params.promote.max_drop)
+        if override:
+            registry.set_tag(version, OVERRIDE_TAG, override)
+        else:
+            found = compare_versions(champion, version, params.frontend.sample_rate)
+            _refuse_a_drop(found, params.promote.max_drop)
     if not known:
         registry.set_aliases(name, {CHAMPION: version.version, PREVIOUS: _number(champion)})
     if not known or PROMOTED_TAG not in version.tags:
@@ -135,15 +144,17 @@ def fetch(version: Version, folder: Path) -> Path:
     return folder
 
 
-def compare_versions(a: Version, b: Version) -> Comparison:
-    """See `compare`."""
+def compare_versions(a: Version, b: Version, sample_rate: int) -> Comparison:
+    """See `compare`. sample_rate: of the waveforms in this folder's feature store"""
     with tempfile.TemporaryDirectory() as scratch:
         of_a, of_b = (_test_results(version, Path(scratch, version.version)) for version in (a, b))
-    clips = common_clips(of_a.predictions, of_b.predictions)
+    again = _scored_again(a, of_a.predictions, of_b.predictions, sample_rate)
+    clips = common_clips(pd.concat([of_a.predictions, again]), of_b.predictions)
     if clips.empty:
         raise TrackingError(
-            f"{_title(a)} and {_title(b)} have no test clip in common, so they cannot be compared;"
-            " register both on the same test side"
+            f"{_title(a)} and {_title(b)} have no test clip in common, and {rescoring.FEATURES} has"
+            " none of the second's for the first to be scored on: compare them where `dvc repro`"
+            " made the second, or promote with --override and a reason"
         )
     right_a, right_b = (clips["label"] == clips[f"predicted_{side}"] for side in ("a", "b"))
     recall_a, recall_b = (right.groupby(clips["label"]).mean() for right in (right_a, right_b))
@@ -152,6 +163,7 @@ def compare_versions(a: Version, b: Version) -> Comparison:
         a=a,
         b=b,
         clips=len(clips),
+        scored_again=len(again),
         accuracy=(float(right_a.mean()), float(right_b.mean())),
         recall={str(label): (recall_a[label], recall_b[label]) for label in recall_a.index},
         only_a=only_a,
@@ -162,13 +174,25 @@ def compare_versions(a: Version, b: Version) -> Comparison:
     )
 
 
+def _scored_again(
+    version: Version, own: pd.DataFrame, other: pd.DataFrame, sample_rate: int
+) -> pd.DataFrame:
+    """Predictions of a version for clips of another's test side that are not on its own.
+
+    Only if the feature store here has them: the table is empty where it does not.
+    """
+    missing = rescoring.clip_keys(other).difference(rescoring.clip_keys(own))
+    if missing.empty or not rescoring.FEATURES.is_dir():
+        return own.head(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = registry.download(version, "models", Path(scratch))
+        return rescoring.score_again(next(files.glob("*.tflite")), missing, sample_rate)
+
+
 def common_clips(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Clips of both prediction tables, by content: label (b's), predicted_a, predicted_b."""
-    keyed = [
-        # several clips may be cut from one recording: the n-th of a recording is one clip
-        table.assign(cut=table.groupby("sha256").cumcount()).set_index(["sha256", "cut"])
-        for table in (a, b)
-    ]
+    # several clips may be cut from one recording: the n-th of a recording is one clip
+    keyed = [table.set_index(rescoring.clip_keys(table)) for table in (a, b)]
     joined = keyed[1][["label", "predicted"]].join(keyed[0]["predicted"].rename("a"), how="inner")
     return joined.rename(columns={"predicted": "predicted_b", "a": "predicted_a"}).reset_index()
 
@@ -205,13 +229,14 @@ def render_models(versions: list[Version]) -> str:
 def render_comparison(found: Comparison) -> str:
     """A comparison as Markdown."""
     a, b = (f"version {version.version}" for version in (found.a, found.b))
+    again = f", {a} just now on {found.scored_again} of them" if found.scored_again else ""
     same = [["accuracy", *_shares(found.accuracy)]]
     same += [[f"recall of {label}", *_shares(pair)] for label, pair in found.recall.items()]
     own = [[name, *pair] for name, pair in found.reported.items()]
     costs = [[name, *map(_figure, pair)] for name, pair in found.figures.items()]
     return "\n".join(
         [
-            f"On the {found.clips} clips that both were tested on:",
+            f"On the {found.clips} clips that both were tested on{again}:",
             markdown_table(["", a, b, "difference"], same),
             f"Only {a} has {found.only_a} of them right, only {b} has {found.only_b}:"
             f" p = {found.p_value:.3g} (McNemar, exact).",
