@@ -143,7 +143,7 @@ def test_what_can_be_decoded_is_measured_whatever_it_is(sounds: Path) -> None:
 def test_decoders_that_die_cost_their_clips_and_the_run_goes_on(sounds: Path) -> None:
     for number in range(2):
         silence(sounds / f"cry/long {number}.flac", 3000 + number, 48_000, 1)
-    run_apart = start(preexec_fn=little_time(6))  # the stage itself needs two seconds
+    run_apart = start(preexec_fn=little_time(4))  # the stage itself needs one or two seconds
     _, errors = run_apart.communicate()
     assert run_apart.returncode == 0
     assert "Traceback" not in errors

@@ -18,6 +18,7 @@ from pocketear.base.files import replacing
 from pocketear.data.cache import waveform_cache
 from pocketear.data.clip_table import measure_all, normalised
 from pocketear.data.clips import write_clips
+from pocketear.data.part_notes import part_notes
 from pocketear.data.sources import SOURCES
 from pocketear.data.sources.row import Listing, Row
 from pocketear.params import DataParams, load_params
@@ -80,7 +81,8 @@ def main(out: Path) -> None:
             listing.rows, waveform_cache(rate), rate, lambda path: name_of(path, fresh, out)
         )
         write_clips(table, fresh / "clips.parquet")
-    print("\n".join(f"ingest: {line}" for line in (*listing.notes, summary(table))))
+    lines = (*listing.notes, *part_notes(table), summary(table))
+    print("\n".join(f"ingest: {line}" for line in lines))
 
 
 def name_of(path: Path, fresh: Path, out: Path) -> str:

@@ -12,79 +12,26 @@ from typing import Any, cast
 import av
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from places import ROOT
 from pocketear.base.errors import ClipError
 from pocketear.data.decoding import audio
 from pocketear.data.decoding.untrusted import load_untrusted
-from sounds import declaring, tone, write, write_by_phone
+from sounds import declaring, tone, write
+from wrong_lengths import KINDS, SECONDS, Kind, made, noise, variants
 
-SECONDS = 2
-# libsndfile's that people have; those of samplers and of MATLAB are as libsndfile reads them
-FORMATS = ("AIFF", "AU", "CAF", "FLAC", "MP3", "NIST", "OGG", "RF64", "VOC", "W64", "WAV", "WAVEX")
-RATES = {"OPUS": 48_000, "GSM610": 8000, "MPEG_LAYER_III": 44_100}
-# what nothing here reads, and what libsndfile lists but does not write
-LEFT_OUT = {
-    *(("WAV", f"NMS_ADPCM_{bits}") for bits in (16, 24, 32)),
-    *(("MP3", f"MPEG_LAYER_{layer}") for layer in ("I", "II")),
-    ("WAV", "MPEG_LAYER_III"),
-    ("AIFF", "DWVW_12"),
-}
-BY_FFMPEG = [
-    ("a.m4a", "aac", 44_100),
-    ("b.m4a", "alac", 44_100),
-    ("a.3gp", "libopencore_amrnb", 8000),
-    ("a.amr", "libopencore_amrnb", 8000),
-    ("a.aac", "aac", 44_100),
-    ("a.mka", "aac", 48_000),
-    ("b.mka", "pcm_s16le", 44_100),
-    ("a.webm", "libopus", 48_000),
-    ("a.ac3", "ac3", 48_000),
-    ("b.caf", "alac", 44_100),
-    ("a.ts", "aac", 48_000),
-    ("a.avi", "aac", 48_000),
-    ("a.flv", "aac", 44_100),
-    ("a.asf", "aac", 44_100),
-    ("b.mp3", "libmp3lame", 44_100),
-    ("a.mp2", "mp2", 44_100),
-    ("c.wav", "libmp3lame", 44_100),
-    ("a.tta", "tta", 44_100),
-    ("a.wv", "wavpack", 44_100),
-]
-# A stream of frames has no length, and half of it is one too: FFmpeg makes up what a frame lacks.
-ENDLESS = {"a.ac3", "a.mp2"}
 CUT = {"a.ts": 50}  # % of a file: where a frame is parted, which packets of MPEG-TS seldom show
-# FFmpeg takes what lies behind for frames.
-TAKES_ALL = {"a.ac3", "a.amr", "a.mp2"}
-ONE_ONLY = {"a.wv"}  # libavformat ends where the count of blocks begins anew
-
-
-def noise(rate: int) -> NDArray[np.float32]:
-    """Two seconds that no codec makes small. Seed 1"""
-    return (0.2 * np.random.default_rng(1).standard_normal(SECONDS * rate)).clip(-1, 1).astype("f4")
-
-
-def by_soundfile() -> list[tuple[str, str, int]]:
-    return [
-        (fmt, subtype, RATES.get(subtype, 16_000))
-        for fmt in FORMATS
-        for subtype in soundfile.available_subtypes(fmt)
-        if soundfile.check_format(fmt, subtype) and (fmt, subtype) not in LEFT_OUT
-    ]
-
-
-def made(folder: Path, kind: tuple[str, str, int]) -> Path:
-    """A whole file of a kind: two seconds."""
-    name, how, rate = kind
-    if "." in name:
-        return write_by_phone(folder / name, how, rate, noise(rate))
-    path = folder / f"a.{name.lower()}"
-    soundfile.write(path, noise(rate), rate, how, format=name)
-    return path
+# What cannot be seen. FFmpeg makes up what a frame lacks, takes what lies behind a stream of frames
+# for frames, and ends where the count of WavPack's blocks begins anew.
+LESS = {
+    "cut": ("a.ac3", "a.mp2"),
+    "joined": ("a.wv",),
+    "junk behind": ("a.ac3", "a.amr", "a.mp2"),
+    "a tag behind": ("a.ac3", "a.amr", "a.mp2"),
+    "zeros behind": ("a.ac3", "a.amr", "a.mp2"),
+}
 
 
 def seconds(path: Path) -> float:
@@ -92,34 +39,32 @@ def seconds(path: Path) -> float:
     return len(recording.samples) / recording.sample_rate
 
 
-def changed(path: Path, content: bytes) -> Path:
-    other = path.with_stem("changed")
-    other.write_bytes(content)
-    return other
-
-
-KINDS = [*by_soundfile(), *BY_FFMPEG]
 FRAME = 0.13  # s by which padding, priming and the delay of a codec change a length
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0]} {kind[1]}")
-def test_a_length_is_that_of_the_sound(tmp_path: Path, kind: tuple[str, str, int]) -> None:
+def test_a_length_is_that_of_the_sound(tmp_path: Path, kind: Kind) -> None:
     path = made(tmp_path, kind)
-    content = path.read_bytes()
     whole = seconds(path)
     assert whole == pytest.approx(SECONDS, abs=FRAME)
-    cut = changed(path, content[: len(content) * CUT.get(kind[0], 61) // 100])
-    if kind[0] in ENDLESS:
-        assert seconds(cut) == pytest.approx(0.61 * SECONDS, abs=0.3)
-    else:
-        with pytest.raises(ClipError, match=r"truncated, |not a sound file that can be read"):
-            seconds(cut)
-    if kind[0] not in ONE_ONLY:
-        assert seconds(changed(path, 2 * content)) == pytest.approx(2 * whole, abs=FRAME)
-    assert seconds(changed(path, b"\0junk" * 40 + content)) == pytest.approx(whole, abs=FRAME)
-    if kind[0] not in TAKES_ALL:
-        for behind in (b"junk!\1\2" * 99, b"TAG" + bytes(125), bytes(4096)):
-            assert seconds(changed(path, content + behind)) == pytest.approx(whole, abs=FRAME)
+    for what, (content, times) in variants(path.read_bytes(), CUT.get(kind[0], 61)).items():
+        changed = path.with_stem("changed")
+        changed.write_bytes(content)
+        if kind[0] in LESS.get(what, ()):
+            continue
+        if times:
+            assert seconds(changed) == pytest.approx(times * whole, abs=FRAME), what
+        else:
+            with pytest.raises(ClipError, match=r"truncated, |not a sound file that can be read"):
+                seconds(changed)
+
+
+@pytest.mark.parametrize("name", ["a.ac3", "a.mp2"])
+def test_half_a_stream_of_frames_is_half_a_sound(tmp_path: Path, name: str) -> None:
+    (kind,) = (one for one in KINDS if one[0] == name)
+    path = made(tmp_path, kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert seconds(path) == pytest.approx(SECONDS / 2, abs=FRAME)
 
 
 def patched(at: int, size: int) -> Callable[[bytes], bytes]:

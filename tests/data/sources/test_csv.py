@@ -97,3 +97,24 @@ def test_what_excel_calls_unicode_text_is_refused(tmp_path: Path) -> None:
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not found"):
         Csv().read(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "there"),
+    [
+        ("night\\a.wav", "night/a.wav"),
+        ("night/a.wav ", "night/a.wav"),
+        ("größer.wav", "gro\u0308ßer.wav"),
+    ],
+)
+def test_a_path_that_is_not_there_but_for_its_writing_is_named(
+    tmp_path: Path, cell: str, there: str
+) -> None:
+    (tmp_path / "night").mkdir()
+    (tmp_path / there).write_bytes(b"sound")
+    (row,) = read(tmp_path, f"path,label\n{cell},cry\n")
+    assert row.error == f"no such file; is it {there!r}?"
+    (row,) = read(tmp_path, f"path,label\n{there},cry\n")
+    assert row.error == ""
+    (row,) = read(tmp_path, "path,label\nnight/b.wav,cry\n")
+    assert row.error == ""  # whoever decodes it says that it is not there

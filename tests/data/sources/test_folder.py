@@ -98,3 +98,18 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav")
     with pytest.raises(DataError, match="not a folder"):
         read(tmp_path / "a.wav")
+
+
+def test_what_systems_and_editors_leave_beside_recordings_is_counted(tmp_path: Path) -> None:
+    beside = ["a.wav:Zone.Identifier", "a.wav\uf03aZone.Identifier", "a.wav:com.dropbox.attrs",
+              "a.wav.reapeaks", "a.wav.asd", "a.sfk", "a.pkf", "LICENSE", "README", "Icon\r",
+              "SHA256SUMS", "a.lab"]  # fmt: skip
+    touch(tmp_path, "cry/a.wav", *(f"cry/{name}" for name in beside))
+    listing = read(tmp_path)
+    assert set(names(listing)) == {"a.wav"}
+    assert listing.notes == [f"{len(beside)} files left out: not sound by their names"]
+
+
+def test_a_time_as_a_name_is_no_stream_of_another_file(tmp_path: Path) -> None:
+    touch(tmp_path, "cry/12:30:05.m4a", "cry/b:c", "cry/license.wav", "cry/readme 1")
+    assert set(names(read(tmp_path))) == {"12:30:05.m4a", "b:c", "license.wav", "readme 1"}

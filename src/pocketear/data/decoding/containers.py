@@ -34,6 +34,7 @@ _LOUDEST = 64.0  # a float file beyond this many times full scale is not sound
 _LEAST_LEFT = 0.01  # of the power that channels have together if they do not go together
 # What libsndfile reads without the decoders of Ogg, MP3 and FFmpeg: WAV and AIFF that hold samples
 # as they are, and FLAC.
+_PLAIN_HEADS = (b"RIFF", b"RF64", b"fLaC", b"FORM")
 _PLAIN_KINDS = ("wav", "rf64", "flac", "aiff", "form")
 _PLAIN_SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _BARE_SUBTYPES = (*_PLAIN_SUBTYPES, "ULAW", "ALAW")  # those of fixed size a sample
@@ -227,8 +228,10 @@ def _uncounted(
 
 def _read_plain(path: Path, part: Part, block: int) -> Iterator[Recording]:
     """By soundfile, if it is one sound of _PLAIN_KINDS and _PLAIN_SUBTYPES that says its length."""
-    span, *others = spans_of(path)
-    if span.kind in _PLAIN_KINDS and not others:
+    with path.open("rb") as raw:  # a search of the whole file is for the process that may die
+        is_plain = raw.read(4) in _PLAIN_HEADS
+    span, *others = spans_of(path) if is_plain else [None]
+    if span and span.kind in _PLAIN_KINDS and not others:
         if span.truncated:
             raise truncated(path)
         with _opened(path, span) as file:

@@ -4,6 +4,8 @@ import csv
 import difflib
 import io
 import math
+import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +59,12 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
     raises: DataError if it is missing, not such a file, empty, or a column or a cell is missing
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # a name may hold a line end
     except FileNotFoundError as error:
         raise DataError(f"{path}: not found; correct data.path in params.yaml") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8; save it as 'CSV UTF-8'") from error
-    first = text.partition("\n")[0]
+    first = next(iter(text.splitlines()), "")
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=max(",;\t", key=first.count),
@@ -112,14 +114,31 @@ def _row(table: Table, line: Line) -> Row:
     start, end = number(table, line, "start"), number(table, line, "end")
     if end and end <= start:
         raise DataError(f"{where}: end must be after start, found {start:g} to {end:g} s")
+    path, near = (
+        table.path.parent / line.cells["path"],
+        _near(table.path.parent, line.cells["path"]),
+    )
     return Row(
-        path=table.path.parent / line.cells["path"],
+        path=path,
+        error=near and f"no such file; is it {shown(near)}?",
         label=line.cells["label"],
         group=line.cells.get("group", ""),
         fold=whole(table, line, "fold"),
         start=start,
         end=end,
     )
+
+
+def _near(folder: Path, cell: str) -> str:
+    """A path that is there, where that of a cell is not: but for spaces, backslashes or accents.
+
+    returns: "" where the path is there, or nothing like it is
+    """
+    if os.path.lexists(folder / cell):
+        return ""
+    plain = cell.strip().replace("\\", "/")
+    tried = (plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD")))
+    return next((one for one in tried if one and (folder / one).is_file()), "")
 
 
 def _lines(path: Path, reader: Iterator[list[str]], header: list[str]) -> Iterator[Line]:

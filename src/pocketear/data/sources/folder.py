@@ -1,5 +1,6 @@
 """folder: LABEL/clip.wav or LABEL/GROUP/clip.wav, in any format that audio.py reads."""
 
+import re
 from pathlib import Path
 
 from pocketear.base.errors import DataError
@@ -9,10 +10,16 @@ from pocketear.data.sources.walk import Found, walk
 # Notes, lists and pictures that lie beside recordings. Any other file is taken for a recording,
 # and needs a reason why it is none.
 NOT_SOUND = (
-    ".cfg", ".csv", ".db", ".docx", ".dvc", ".gif", ".html", ".ini", ".jpeg", ".jpg", ".json",
-    ".log", ".md", ".pdf", ".png", ".py", ".rtf", ".textgrid", ".tsv", ".txt", ".url", ".xlsx",
-    ".xml", ".yaml", ".yml",
+    ".cfg", ".csv", ".db", ".docx", ".dvc", ".eaf", ".gif", ".html", ".ini", ".jpeg", ".jpg",
+    ".json", ".lab", ".lnk", ".log", ".md", ".md5", ".pdf", ".png", ".py", ".rtf", ".sha256",
+    ".srt", ".textgrid", ".tsv", ".txt", ".url", ".vtt", ".xlsx", ".xml", ".yaml", ".yml",
+    # what editors keep beside a recording: its peaks, its beats
+    ".asd", ".gpk", ".h0", ".mrk", ".pk", ".pkf", ".reapeaks", ".reapindex", ".sfap0", ".sfk",
+    ".sfl",
 )  # fmt: skip
+_NOTES = ("authors", "changelog", "citation", "copying", "icon\r", "licence", "license", "manifest",
+          "md5sums", "notice", "readme", "sha256sums")  # fmt: skip
+_STREAM = re.compile(r"(.+)[:\uf03a][\w. -]+", re.DOTALL)
 
 
 class Folder:
@@ -26,11 +33,25 @@ class Folder:
         if not path.is_dir():
             raise DataError(f"{path}: not a folder; want one folder a label, with recordings in it")
         found = walk(path)
-        sounds = [file for file in found.files if file.suffix.lower() not in NOT_SOUND]
+        sounds = [file for file in found.files if not is_note(file)]
         rows = [row_of(path, file) for file in sounds]
         if not any(row.label for row in rows):
             raise DataError(f"{path}: holds no LABEL/clip.wav; make a folder for each label")
         return Listing(rows, notes(found, len(found.files) - len(sounds)))
+
+
+def is_note(file: Path) -> bool:
+    """Whether a file is something that lies beside recordings, by its name.
+
+    Windows keeps where a download came from in a stream of the file, which becomes a file of its
+    own on other systems: a.wav:Zone.Identifier.
+    """
+    stream = _STREAM.fullmatch(file.name)
+    return (
+        file.suffix.lower() in NOT_SOUND
+        or file.name.lower() in _NOTES
+        or bool(stream and file.with_name(stream[1]).is_file())
+    )
 
 
 def row_of(folder: Path, file: Path) -> Row:
