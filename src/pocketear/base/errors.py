@@ -10,7 +10,7 @@ PocketearError
     ClusterError       Dask's workers cannot be used     (address, why)
     PhoneError         a phone measurement failed        (provider, why)
     TrackingError      MLflow or its registry            (address, why)
-    PackagingError     a toolchain, or a refused verdict (reasons)
+    PackagingError     a package cannot be built            (what is missing)
 
 A message is one line: what is wrong, where, what was found, how to fix it.
 """
