@@ -324,7 +324,8 @@ def test_an_ogg_whose_last_page_does_not_say_so(tmp_path: Path, subtype: str, ra
     last = last[:22] + ogg_checksum(last) + last[26:]
     path.write_bytes(b"".join(pages) + last)
     np.testing.assert_allclose(audio.read_recording(path).samples[: len(whole)], whole, atol=1e-6)
-    assert seconds(path) == pytest.approx(3 * SECONDS, abs=FRAME)
+    streamed = sum(map(len, audio.stream_waveform(path, rate, 1 << 14)))  # as predict reads it
+    assert streamed / rate == pytest.approx(3 * SECONDS, abs=FRAME)
     path.write_bytes(b"".join(pages) + last[:-1])
     with pytest.raises(ClipError, match="truncated"):
         audio.read_recording(path)

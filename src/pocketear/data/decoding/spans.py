@@ -79,6 +79,7 @@ class Span:
     """A sound in a file. start, end: bytes
 
     samples_from: where bare samples begin that the header before them does not count, 0: it does
+    is_ended: whether its last page says so, if it is an Ogg
     """
 
     start: int
@@ -86,6 +87,7 @@ class Span:
     kind: str = ""
     samples_from: int = 0
     truncated: bool = False
+    is_ended: bool = True
 
 
 class Window(io.RawIOBase):
@@ -207,7 +209,8 @@ def _span(content: _Content, kind: str, start: int, end: int) -> Span:
     if not kind and _MPEG.match(content.get(start, 3)):
         return Span(start, _before_ape(content, start, end))
     if kind == "ogg":
-        return Span(start, end, kind, truncated=_is_cut_ogg(content, start, end))
+        is_ended, is_cut = _ogg_end(content, start, end)
+        return Span(start, end, kind, truncated=is_cut, is_ended=is_ended)
     declared = _DECLARED[kind](content, start, end) if kind in _DECLARED else 0
     cut = bool(declared) and start + declared > end
     if kind in ("w64", "au", "nist") and declared and not cut:
@@ -315,19 +318,19 @@ def _before_ape(content: _Content, start: int, end: int) -> int:
     return before if before > start else end
 
 
-def _is_cut_ogg(content: _Content, start: int, end: int) -> bool:
-    """Whether the last page is not whole. libsndfile reads it without a word.
+def _ogg_end(content: _Content, start: int, end: int) -> tuple[bool, bool]:
+    """Whether the last page says that it is the last, and whether it is cut.
 
-    Some recorders set no flag on the page that ends the stream, and write it whole.
+    Some recorders do not say so. libsndfile reads what is cut without a word.
     """
     first = max(start, end - 2 * _LONGEST_OGG_PAGE)
     last = content.get(first, end - first).rpartition(b"OggS")[2]
-    if len(last) > 1 and last[1] & _OGG_END:
-        return False
+    if len(last) < 2 or last[1] & _OGG_END:
+        return True, False
     count = last[22] if len(last) > 22 else 0
     packets = last[23 : 23 + count]
     whole = count and len(last) >= 23 + count + sum(packets) and packets[-1] < _OGG_GOES_ON
-    return bool(last) and not whole
+    return False, not whole
 
 
 def _chunks(content: _Content, kind: str, start: int, end: int) -> Span:
