@@ -81,7 +81,8 @@ def test_an_import_of_esc_as_the_page_says(home: Path, esc10: Path) -> None:
     (theirs / "meta/esc50.csv").write_text(table)
     who = "-c user.name=x -c user.email=x@example.org"
     shell(home, f"cd {theirs} && git init -q . && git add -A && git {who} commit -qm published")
-    shell(home, BLOCKS[1].replace("https://github.com/karolpiczak/ESC-50", str(theirs)))
+    (imports,) = (block for block in BLOCKS if "dvc import" in block)
+    shell(home, imports.replace("https://github.com/karolpiczak/ESC-50", str(theirs)))
     shell(
         home,
         "sed -i 's|source: recipe|source: esc|; s|data/recipes/.*yaml|data/esc50|' params.yaml",

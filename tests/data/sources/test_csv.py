@@ -34,6 +34,13 @@ def test_other_ways_of_writing_a_table(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text) == [Row(tmp_path / "a.wav", "cry")]
 
 
+@pytest.mark.parametrize("split", [";", "\t"])
+def test_a_decimal_comma_where_commas_do_not_split(tmp_path: Path, split: str) -> None:
+    """As spreadsheets write tables in half of Europe (audiomate#31)."""
+    text = "path,label,start,end\na.wav,cry,0!5,12!25\n".replace(",", split).replace("!", ",")
+    assert read(tmp_path, text) == [Row(tmp_path / "a.wav", "cry", start=0.5, end=12.25)]
+
+
 def test_a_byte_order_mark_and_unicode(tmp_path: Path) -> None:
     rows = read(tmp_path, "path,label\nWeinen – größer.wav,泣き声\n".encode("utf-8-sig"))
     assert rows == [Row(tmp_path / "Weinen – größer.wav", "泣き声")]
@@ -69,6 +76,8 @@ MISTAKES = {
     "path,label,fold\na.wav,cry,1.5\n": "line 2: fold must be whole, found 1.5",
     "path,label,start\na.wav,cry,-1\n": "line 2: start must be a number",
     "path,label,end\na.wav,cry,nan\n": "line 2: end must be a number",
+    'path,label,start\na.wav,cry,"0,5"\n': "line 2: start must be a number, found '0,5'",
+    "path;label;start\na.wav;cry;1.000,5\n": "line 2: start must be a number, found '1.000,5'",
     "path,label,start,end\na.wav,cry,2,1\n": "line 2: end must be after start, found 2 to 1 s",
     "path,label\n,cry\n": "line 2: path is empty",
 }

@@ -113,3 +113,13 @@ def test_what_systems_and_editors_leave_beside_recordings_is_counted(tmp_path: P
 def test_a_time_as_a_name_is_no_stream_of_another_file(tmp_path: Path) -> None:
     touch(tmp_path, "cry/12:30:05.m4a", "cry/b:c", "cry/license.wav", "cry/readme 1")
     assert set(names(read(tmp_path))) == {"12:30:05.m4a", "b:c", "license.wav", "readme 1"}
+
+
+def test_a_folder_of_a_label_without_recordings_is_named(tmp_path: Path) -> None:
+    """BirdNET-Analyzer#559: it was no label, without a word."""
+    for name in ("cry/a.wav", "laugh/b.wav", "Lanius/notes.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "__MACOSX").mkdir()
+    notes = Folder().read(tmp_path, tmp_path).notes
+    assert "no recording in the folders 'Lanius'" in notes

@@ -163,11 +163,12 @@ def _read_span(path: Path, span: Span, part: Part, block: int) -> Iterator[Recor
 
 
 def _is_left_to_ffmpeg(path: Path, span: Span, file: _SoundFile) -> bool:
-    """Whether libsndfile would not give all of it, or more than it: a VOC, an MP3 that goes on.
+    """Whether libsndfile would not give all of it, or more than it: a VOC, an MP3 that goes on,
+    an Ogg that ends without saying so.
 
     raises: ClipError if it is an MP3 that is cut, or a FLAC that is and does not say how long it is
     """
-    if file.format == "VOC":
+    if file.format == "VOC" or not span.is_ended:
         return True
     if file.format == "MP3":
         from pocketear.data.decoding.ffmpeg import mp3_goes_on

@@ -40,11 +40,15 @@ _MOST_DAMAGED = 0.1  # of the packets
 _BEFORE = 2.0  # s that are decoded before a part: an AAC decoder has forgotten all before by then
 _LEAST_SHARE = 0.98  # of the duration that a header declares, where the file ends in an error
 _MOST_AT_FIRST = 20  # packets before the first that can be decoded
+# The types of AMR's frames, from which on they say that nobody speaks. FFmpeg decodes none of them.
+_PAUSES = {"amrnb": 8, "amrwb": 9}
+_AMR_FRAMES = 50  # a second
 _TOLERANCE = 5  # frames of MP3 by which a header and its decoders differ: delay and padding
 # Frames are counted where the lowest flag is set. source: Xing's and Fraunhofer's VBR headers
 _MP3_HEADER = re.compile(
     rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})|VBRI.{10}(.{4})", re.DOTALL
 )
+_UNFLUSHED = 3  # bytes that the encoder Shine leaves out at the end
 _LONGEST_FRAME = 2881  # bytes, of MP3
 # kbit/s of layer III by the frame's index, of MPEG 1 and of 2 and 2.5
 # source: ISO/IEC 11172-3, 13818-3
@@ -95,7 +99,8 @@ def mp3_goes_on(path: Path, span: Span, samples: int) -> bool:
             frames, last = frames + 1, bytes(packet)
         found = _MP3_HEADER.search(before)
         declared = int.from_bytes(found[1] or found[2], "big") if found else 0
-        if declared > frames + _TOLERANCE or len(last) < _mp3_bytes(last, int(stream.rate)):
+        missing = _mp3_bytes(last, int(stream.rate)) - len(last)
+        if declared > frames + _TOLERANCE or missing > _UNFLUSHED:
             raise truncated(path)
         in_frame = stream.codec_context.frame_size or 1152
         return (frames - _TOLERANCE) * in_frame > samples
@@ -233,6 +238,9 @@ class _Sound:
             try:
                 frames = self.stream.decode(packet)
             except av.error.FFmpegError as error:
+                if self._is_pause(packet):
+                    yield self._counted(self._silence())
+                    continue
                 self._damaged += 1
                 self._is_cut |= bytes(packet)[:1] == sign  # else it is something behind the sound
                 if not self._samples and self._damaged > _MOST_AT_FIRST:
@@ -242,6 +250,18 @@ class _Sound:
             yield from map(self._counted, frames)
         yield from map(self._counted, self.stream.decode(None))
         self._check_end()
+
+    def _is_pause(self, packet: Any) -> bool:
+        first = _PAUSES.get(self.stream.codec_context.name)
+        return first is not None and bytes(packet)[0] >> 3 & 0xF >= first
+
+    def _silence(self) -> Any:
+        """As long as a frame of AMR."""
+        rate, codec = int(self.stream.rate), self.stream.codec_context
+        zeros = np.zeros((codec.channels, rate // _AMR_FRAMES), np.float32)
+        frame = av.AudioFrame.from_ndarray(zeros, codec.format.name, codec.layout.name)
+        frame.sample_rate = rate
+        return frame
 
     def _counted(self, frame: Any) -> Any:
         self._samples += frame.samples

@@ -5,7 +5,8 @@ count too few samples, where a recorder lost power or a size of 32 bits has wrap
 
 source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF); EBU Tech 3306 (RF64);
 Audio Interchange File Format 1.3 (AIFF); Apple Core Audio Format 1.0 (CAF); RFC 3533 (Ogg); RFC
-8794 (EBML), RFC 9559 (Matroska); RFC 9639 (FLAC); ISO/IEC 14496-12 (MP4)
+8794 (EBML), RFC 9559 (Matroska); RFC 9639 (FLAC); ISO/IEC 14496-12 (MP4); WavPack 4 & 5 Binary
+File/Block Format
 """
 
 import io
@@ -19,14 +20,18 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from pocketear.data.decoding import frames
+
 _AT_ONCE = 1 << 22  # bytes of a file that are searched at once
 _LONGEST_START = 64  # bytes
 _MOST_CHUNKS = 1000  # before the samples
 _GUARD = 1 << 16  # bytes of something else that may lie before a sound
 _SHORTEST = 0.1  # s that a header does not count, below which they are not looked at
 _LEAST_RATE = 16_000  # bytes a second of a sound whose header was not asked
+_MISCOUNTED = 64  # bytes by which a size is too large that counts its header, too, or twice
 _PLACEHOLDER = 0x7FFF0000  # bytes: sizes from here on are written where none is known yet
 _LONGEST_OGG_PAGE, _OGG_END = 65307, 4  # bytes; the flag of a stream's last page
+_OGG_GOES_ON = 255  # bytes of a packet's last piece in a page, if it goes on in the next
 _NIST_HEADER = 1024  # bytes
 _NIST_COUNTS = (b"sample_count", b"channel_count", b"sample_n_bytes")
 _NIST = re.compile(rb"(?m)^(%s) -(?:i|s\d+) (\d{1,15})$" % b"|".join(_NIST_COUNTS))
@@ -36,6 +41,8 @@ _SEGMENT = re.compile(rb"\x18\x53\x80\x67")
 _UNKNOWN, _WIDEST = 1 << 62, 8  # a size of CAF; bytes of a number of Matroska
 # frames of MPEG, AAC or AC-3, or packets of MPEG-TS, before which FFmpeg passes by what is none
 _FRAMES = re.compile(rb"ID3|\xff[\xe0-\xff]|\x0b\x77|G@")
+_MPEG = re.compile(rb"ID3|\xff[\xe0-\xff]")
+_ID3_V1, _APE_FOOTER = 128, 32  # bytes
 # What a sound of each kind begins with. Those that FFmpeg reads on by itself are not among them.
 _STARTS = {
     "wav": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
@@ -55,10 +62,14 @@ _STARTS = {
     "tta": re.compile(rb"TTA1[\x01\x02]\x00"),
     "voc": re.compile(rb"Creative Voice File\x1a"),
     "matroska": re.compile(rb"\x1aE\xdf\xa3"),
-    "wv": re.compile(rb"wvpk.{4}.\x04", re.DOTALL),
+    "wv": re.compile(
+        rb"wvpk.{4}.\x04\0.{5}\0{4}(?!\0{4}).{5}[%s]"
+        % re.escape(bytes(flags for flags in range(256) if flags & 8)),
+        re.DOTALL,
+    ),  # a block with samples, from the first one on, of the first channels
     "avi": re.compile(rb"RIFF.{4}AVI ", re.DOTALL),
 }
-_CHAINED = frozenset(_STARTS) - {"matroska", "avi", "wv"}  # FFmpeg goes on to their next segment
+_CHAINED = frozenset(_STARTS) - {"matroska", "avi"}  # FFmpeg goes on to their next segment
 _NOTHING = slice(0, 0)
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")  # what lies behind sounds of any kind
 
@@ -68,6 +79,7 @@ class Span:
     """A sound in a file. start, end: bytes
 
     samples_from: where bare samples begin that the header before them does not count, 0: it does
+    is_ended: whether its last page says so, if it is an Ogg
     """
 
     start: int
@@ -75,6 +87,7 @@ class Span:
     kind: str = ""
     samples_from: int = 0
     truncated: bool = False
+    is_ended: bool = True
 
 
 class Window(io.RawIOBase):
@@ -163,6 +176,9 @@ def _kind(content: _Content) -> tuple[str, int]:
     for kind, sign in _STARTS.items():
         if sign.match(head):
             return kind, 0
+    for kind, sign in frames.STARTS.items():
+        if sign.match(head):
+            return kind, 0
     if _FRAMES.match(head):
         return "", 0
     found = [
@@ -187,8 +203,14 @@ def _links(content: _Content, starts: list[int]) -> list[int]:
 def _span(content: _Content, kind: str, start: int, end: int) -> Span:
     if kind in ("wav", "aiff"):
         return _chunks(content, kind, start, end)
+    if kind in frames.KINDS:
+        end, is_cut = frames.end_of_frames(content.get, kind, start, end)
+        return Span(start, end, kind, truncated=is_cut)
+    if not kind and _MPEG.match(content.get(start, 3)):
+        return Span(start, _before_ape(content, start, end))
     if kind == "ogg":
-        return Span(start, end, kind, truncated=_is_cut_ogg(content, start, end))
+        is_ended, is_cut = _ogg_end(content, start, end)
+        return Span(start, end, kind, truncated=is_cut, is_ended=is_ended)
     declared = _DECLARED[kind](content, start, end) if kind in _DECLARED else 0
     cut = bool(declared) and start + declared > end
     if kind in ("w64", "au", "nist") and declared and not cut:
@@ -282,18 +304,40 @@ _DECLARED = {
 }  # the bytes of a sound that begins at a byte, by its header; 0: it does not say
 
 
-def _is_cut_ogg(content: _Content, start: int, end: int) -> bool:
-    """Whether the last page does not end a stream. libsndfile reads it without a word."""
+def _before_ape(content: _Content, start: int, end: int) -> int:
+    """Where the APE tag begins that ends an MP3: a picture in it may hold what looks like frames.
+
+    An ID3v1 tag may lie behind it.
+    """
+    behind = end - _ID3_V1 if content.get(max(start, end - _ID3_V1), 3) == b"TAG" else end
+    footer = content.get(max(start, behind - _APE_FOOTER), _APE_FOOTER)
+    if not footer.startswith(b"APETAGEX"):
+        return end
+    header = _APE_FOOTER if footer[23] & 0x80 else 0  # the highest flag
+    before = behind - int.from_bytes(footer[12:16], "little") - header
+    return before if before > start else end
+
+
+def _ogg_end(content: _Content, start: int, end: int) -> tuple[bool, bool]:
+    """Whether the last page says that it is the last, and whether it is cut.
+
+    Some recorders do not say so. libsndfile reads what is cut without a word.
+    """
     first = max(start, end - 2 * _LONGEST_OGG_PAGE)
     last = content.get(first, end - first).rpartition(b"OggS")[2]
-    return len(last) > 1 and not last[1] & _OGG_END
+    if len(last) < 2 or last[1] & _OGG_END:
+        return True, False
+    count = last[22] if len(last) > 22 else 0
+    packets = last[23 : 23 + count]
+    whole = count and len(last) >= 23 + count + sum(packets) and packets[-1] < _OGG_GOES_ON
+    return False, not whole
 
 
 def _chunks(content: _Content, kind: str, start: int, end: int) -> Span:
     """A WAV or an AIFF: is it cut, or does it go on where its header says that it ends?"""
     order: Literal["little", "big"] = "little" if kind == "wav" else "big"
     declared = content.number(start + 4, 4, order)
-    if 0 < declared < _PLACEHOLDER and start + declared + 8 > end + 1:  # a pad byte may lack
+    if 0 < declared < _PLACEHOLDER and start + declared + 8 > end + _MISCOUNTED:
         return Span(start, end, kind, truncated=True)
     is_wav, at, rate = kind == "wav", start + 12, _LEAST_RATE
     body, skip = (b"data", 8) if is_wav else (b"SSND", 16)

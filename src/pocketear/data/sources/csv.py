@@ -33,6 +33,7 @@ class Table:
 
     path: Path
     lines: list[Line]
+    decimal: str = "."  # a comma too where cells are not split by it, as spreadsheets write there
 
 
 class Csv:
@@ -65,9 +66,10 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8; save it as 'CSV UTF-8'") from error
     first = next(iter(text.splitlines()), "")
+    delimiter = max(",;\t", key=first.count)
     reader = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=max(",;\t", key=first.count),
+        delimiter=delimiter,
         skipinitialspace=True,
         strict=True,
     )
@@ -79,7 +81,7 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
         raise DataError(f"{path} line {reader.line_num}: {error}; correct the quotes") from error
     if not lines:
         raise DataError(f"{path}: holds no clips; want a line for each")
-    return Table(path, lines)
+    return Table(path, lines, "." if delimiter == "," else ",")
 
 
 def number(table: Table, line: Line, column: str) -> float:
@@ -89,7 +91,7 @@ def number(table: Table, line: Line, column: str) -> float:
     """
     cell = line.cells.get(column, "").strip()
     try:
-        value = float(cell or 0)
+        value = float(cell.replace(table.decimal, ".") or 0)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:

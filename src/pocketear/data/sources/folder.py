@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pocketear.base.errors import DataError
+from pocketear.base.errors import DataError, shown
 from pocketear.data.sources.row import Listing, Row
 from pocketear.data.sources.walk import Found, walk
 
@@ -37,7 +37,8 @@ class Folder:
         rows = [row_of(path, file) for file in sounds]
         if not any(row.label for row in rows):
             raise DataError(f"{path}: holds no LABEL/clip.wav; make a folder for each label")
-        return Listing(rows, notes(found, len(found.files) - len(sounds)))
+        left_out = notes(found, len(found.files) - len(sounds))
+        return Listing(rows, left_out + without_sound(path, found, rows))
 
 
 def is_note(file: Path) -> bool:
@@ -59,6 +60,13 @@ def row_of(folder: Path, file: Path) -> Row:
     label, *groups = file.relative_to(folder).parts[:-1] or ("",)
     lost = "" if label else "it lies in no label's folder; move it into one"
     return Row(file, label, groups[0] if groups else "", error=lost)
+
+
+def without_sound(path: Path, found: Found, rows: list[Row]) -> list[str]:
+    """The folders that would be labels, but hold no recording, for the log."""
+    folders = {folder.name for folder in found.folders if folder.parent == path}
+    empty = sorted(folders - {row.label for row in rows})
+    return [f"no recording in the folders {shown(', '.join(empty))}"] if empty else []
 
 
 def notes(found: Found, not_sound: int) -> list[str]:

@@ -10,6 +10,7 @@ class Found:
     """What lies below a folder."""
 
     files: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
     hidden: int = 0  # files and folders whose name starts with a dot
     loops: list[Path] = field(default_factory=list)  # links to a folder that they lie in
 
@@ -30,6 +31,7 @@ def _enter(folder: Path, above: frozenset[tuple[int, int]], found: Found) -> Non
     if here in above:
         found.loops.append(folder)
         return
+    found.folders.append(folder)
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
     for name in names:
