@@ -64,13 +64,14 @@ coverage: setup test-tools  ## all tests, and the share of lines that they run; 
 	@GOBIN=$(CURDIR)/.pocketear/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 2>/dev/null \
 	|| echo "lint: actionlint is left out: it needs Go and Go's module proxy"
 
-lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workflows
+lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workflows, containers
 	$(RUN) ruff format --check --quiet .
 	$(RUN) ruff check --quiet .
 	$(RUN) mypy
 	$(RUN) python tools/dvc_deps.py --check
 	$(RUN) lint-imports --no-cache
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN) check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(RUN) zizmor --offline --quiet .github/workflows
 	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
 
