@@ -1,7 +1,7 @@
 # pocketear: make run | make test | make help
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint plots audit format dvc-deps serve notify pull retrain pull-request-report keep-reports swift-test apple clean
+.PHONY: help setup system-tools test-tools run check test some-tests test-services coverage lint plots audit format dvc-deps serve notify remote pull push release-files publish-release retrain pull-request-report keep-reports swift-test apple clean
 
 # uv from the machine where there is one, else one of our own beside the cache
 UV := $(shell command -v uv || echo .pocketear/uv/bin/uv)
@@ -64,14 +64,15 @@ coverage: setup test-tools  ## all tests, and the share of lines that they run; 
 	@GOBIN=$(CURDIR)/.pocketear/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 2>/dev/null \
 	|| echo "lint: actionlint is left out: it needs Go and Go's module proxy"
 
-lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workflows
+lint: setup .pocketear/bin/actionlint  ## style, types, import direction, workflows, containers
 	$(RUN) ruff format --check --quiet .
 	$(RUN) ruff check --quiet .
 	$(RUN) mypy
 	$(RUN) python tools/dvc_deps.py --check
 	$(RUN) lint-imports --no-cache
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(RUN) zizmor --offline --quiet .github/workflows
+	$(RUN) check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(RUN) zizmor --offline --quiet --persona auditor .github/workflows
 	@if [ -x .pocketear/bin/actionlint ]; then .pocketear/bin/actionlint; fi
 
 plots: setup  ## dvc_plots/index.html as `dvc plots show` has it, with its scripts in it: needs no network
@@ -93,9 +94,24 @@ serve: setup  ## Prefect's server, a worker and MLflow's pages on loopback; Ctrl
 notify: setup  ## notify the server that data or params changed: one retrain a change
 	$(RUN) python flows/notify.py
 
-pull: setup  ## the data that DVC tracks, where there is a remote
+# in the clone's own settings, so that nothing of it is committed
+remote: setup  ## DVC's remote of this clone, if DVC_REMOTE_URL names one: s3://… or https://…
+	@if [ -n "$$DVC_REMOTE_URL" ]; then \
+	$(RUN) dvc remote add --quiet --local --default --force storage "$$DVC_REMOTE_URL"; fi
+
+pull: remote  ## the data and outputs that DVC tracks, where there is a remote
 	@if [ -n "$$($(RUN) dvc remote list)" ]; then $(RUN) dvc pull --allow-missing; \
 	else echo "pull: no DVC remote is set; the recipe needs none"; fi
+
+push: remote  ## data, outputs and what each run made of what, where there is a remote
+	@if [ -n "$$($(RUN) dvc remote list)" ]; then $(RUN) dvc push --run-cache; \
+	else echo "push: no DVC remote is set; the results stay here"; fi
+
+release-files: setup  ## release/: the packages of an accepted run as TAG releases them, with checksums
+	@$(RUN) python tools/release.py "$$TAG"
+
+publish-release:  ## a GitHub release of TAG with what is in release/; needs gh, and GH_TOKEN
+	gh release create "$$TAG" --verify-tag --generate-notes release/*
 
 # SET is a list of NAME=VALUE, one a line or by spaces; it is never expanded by make
 retrain: setup  ## the DAG as a Prefect flow; SET='train.epochs=5', PROMOTE=1
@@ -122,4 +138,4 @@ apple: setup  ## macOS: the packages that were built, on Apple's runtime, and th
 	swift test --scratch-path .pocketear/swift --package-path "$$(dirname build/ios/*/Package.swift)"
 
 clean:  ## all that is made, except caches and MLflow's runs
-	rm -rf build reports models data/clips data/groups data/valid data/split data/features
+	rm -rf build release reports models data/clips data/groups data/valid data/split data/features

@@ -28,6 +28,7 @@ LONGEST = (
     "tests/flows/test_login.py",
     "tests/flows/test_serve.py",
     "tests/flows/test_remote_worker.py",
+    "tests/flows/test_alert.py",
     "tests/stages/test_train.py",
     "tests/data/test_workers.py",
     "tests/stages/test_export_coreml.py",

@@ -71,7 +71,21 @@ def test_ci_runs_every_test_on_every_change_in_jobs_side_by_side():
 
 @pytest.mark.parametrize(
     "target",
-    ["setup", "lint", "check", "test", "some-tests", "run", "apple", "audit", "swift-test"],
+    [
+        "setup",
+        "lint",
+        "check",
+        "test",
+        "some-tests",
+        "run",
+        "apple",
+        "audit",
+        "swift-test",
+        "pull",
+        "push",
+        "release-files",
+        "publish-release",
+    ],
 )
 def test_every_target_of_a_workflow_can_be_made(target):
     done = subprocess.run(

@@ -77,6 +77,12 @@ stages:
     deps: [out/left.txt, out/right.txt]
     outs: [out/join.txt]
 """
+JUDGED = """
+  judge:
+    cmd: cp -r judged/reports .
+    deps: [judged, out/join.txt]
+    outs: [reports]
+"""
 RESULT = "join(left(wash(raw)),right(wash(raw)))"
 
 
@@ -119,6 +125,15 @@ def pipeline(fresh_pipeline, tmp_path, monkeypatch):
 def built(built_pipeline, tmp_path, monkeypatch):
     """A copy of the project with every stage up to date, as the working folder."""
     return copy_into(built_pipeline, tmp_path, monkeypatch)
+
+
+def add_judge(root):
+    """Give the project a last stage whose outputs are the reports below judged/."""
+    with (root / "dvc.yaml").open("a") as stages:
+        stages.write(JUDGED)
+    (root / "judged/reports").mkdir(parents=True)
+    with (root / ".gitignore").open("a") as ignored:
+        ignored.write("/reports\n/mlflow.db\n/mlartifacts\n")
 
 
 def copy_into(project, folder, monkeypatch):

@@ -23,7 +23,7 @@ from pocketear.experiments import registry
 from pocketear.experiments.candidate import Candidate
 from pocketear.params import load_params
 
-from .conftest import RESULT, commit, run
+from .conftest import RESULT, add_judge, commit, run
 
 pytest_plugins = ["tracked_project"]
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -153,22 +153,10 @@ def test_a_failed_stage_says_why_stops_what_depends_on_it_and_is_tried_again_if_
     assert Path("out/join.txt").read_text() == RESULT
 
 
-JUDGED = """
-  judge:
-    cmd: cp -r judged/reports .
-    deps: [judged, out/join.txt]
-    outs: [reports]
-"""
-
-
 @pytest.fixture
 def judged(built):
     """The project with a last stage that gives the reports below judged/."""
-    with Path("dvc.yaml").open("a") as pipeline:
-        pipeline.write(JUDGED)
-    Path("judged/reports").mkdir(parents=True)
-    with Path(".gitignore").open("a") as ignored:
-        ignored.write("/reports\n/mlflow.db\n/mlartifacts\n")
+    add_judge(built)
     return built
 
 

@@ -67,8 +67,8 @@ def test_a_good_set_passes_whole_and_has_data_docs(project: Path) -> None:
     docs = project / "report" / "docs"
     index = (docs / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', index)
-    assert [link.split("/")[1] for link in links[::2]] == ["audit", "clips", "dataset"]
-    assert index.count("Succeeded") == 3
+    assert [link.split("/")[1] for link in links[::2]] == ["audit", "clips", "dataset", "set"]
+    assert index.count("Succeeded") == 4
     for page in (docs / link for link in links):
         assert not re.search(r"<(script|img|link)\b", page.read_text())  # nothing from other sites
 
@@ -202,6 +202,49 @@ def run(project: Path, table: pd.DataFrame, background: str = "[background, othe
     return read(Path("report/audit.json"), Audit)
 
 
+def refused_docs(
+    project: Path, table: pd.DataFrame, background: str = "[background, other]"
+) -> set[str]:
+    """The suites that have failed, as the Data Docs of a refused set say."""
+    with pytest.raises(DataError):
+        run(project, table, background)
+    docs = project / ".pocketear/refused/validation/docs"
+    index = (docs / "index.html").read_text()
+    rows = re.findall(r"(Succeeded|Failed)</td><td><a href=\"([^\"]+)\">(\w+)<", index)
+    for status, page, _ in rows:
+        assert re.search(rf"Status:</span>\s*<i [^>]*></i>\s*{status}", (docs / page).read_text())
+    return {suite for status, _, suite in rows if status == "Failed"}
+
+
+@pytest.mark.slow
+def test_the_data_docs_of_a_refused_set_say_so_whatever_it_is_refused_for(project: Path) -> None:
+    few = clip_table({**LABELS, "crry": 1})
+    assert refused_docs(project, few) == {"set"}
+    assert refused_docs(project, clip_table({"background": 12})) == {"set"}
+    assert refused_docs(project, clip_table({**LABELS, "Cry": 30})) == {"set"}
+    bad = clip_table(LABELS)
+    bad.loc[:2, "duration"] = 0.01
+    bad.loc[3:5, "channels"] = 12
+    assert refused_docs(project, bad) == {"set"}, "each rule within the 5 %, both together not"
+    bad.loc[:9, "duration"] = 0.01
+    assert refused_docs(project, bad) == {"clips", "set"}
+    bad["error"] = "the file is empty"
+    assert refused_docs(project, bad) == {"clips", "set"}
+    leak = clip_table(LABELS, folds=5)
+    leak.loc[1, "group"] = leak["group"][0]
+    assert refused_docs(project, leak) == {"dataset"}
+    assert refused_docs(project, clip_table(LABELS), "[Back-ground]") == {"set"}
+
+
+@pytest.mark.slow
+def test_clips_set_aside_within_the_limit_fail_no_suite(project: Path) -> None:
+    table = clip_table(LABELS)
+    table.loc[:4, "duration"] = 0.01
+    run(project, table)
+    index = Path("report/docs/index.html").read_text()
+    assert (index.count("Succeeded"), index.count("Failed")) == (4, 0)
+
+
 def test_a_misspelt_background_is_refused(project: Path) -> None:
     with pytest.raises(DataError, match=r"background has 'Back-ground', which is no label; is"):
         run(project, clip_table(LABELS), "[Back-ground]")
@@ -230,7 +273,7 @@ def test_a_rate_a_label_is_said_drawn_and_in_the_data_docs_and_stops_nothing(
     line = f"validate: the gate will refuse this set: {found.worst.sentence}"
     assert line in capsys.readouterr().out
     index = Path("report/docs/index.html").read_text()
-    assert (index.count("Succeeded"), index.count("Failed")) == (2, 1)
+    assert (index.count("Succeeded"), index.count("Failed")) == (3, 1)
     assert [path.name for path in Path("report/audit").glob("*.svg")] == ["sample_rate.svg"]
     assert len(pd.read_csv("report/audit/groups.csv")) == 100
 

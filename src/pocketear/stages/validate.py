@@ -1,7 +1,8 @@
 """validate: the clip table -> the clips that can be used, the others with a reason, and Data Docs.
 
-Two suites of Great Expectations. `clips` judges each row: what it refuses is set aside with a
-reason. `dataset` judges what is left as a whole: what it refuses stops the pipeline.
+Four suites of Great Expectations. `clips` judges each row: what it refuses is set aside with a
+reason. `dataset` judges what is left between rows, and `set` what is counted over all of it: what
+they refuse stops the pipeline. `audit` judges what the gate will refuse.
 """
 
 import os
@@ -53,14 +54,6 @@ class Rule:
         texts = {name: f"{b:g}{sign}" for name, b in scaled.items()}
         text = shown_number(value, *scaled.values())
         return self.reason.format(value=f"{text}{sign}", error=clip["error"], **texts)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one suite said: which row breaks which rule, and whether all of the suite held."""
-
-    offenders: list[tuple[int, Rule]]
-    success: bool
 
 
 def clip_rules(params: ValidationParams) -> list[Rule]:
@@ -183,13 +176,13 @@ def warnings(findings: Audit) -> list[str]:
     return [f"the gate will refuse this set: {one.sentence}" for one in refused]
 
 
-def expect(rules: list[Rule]) -> list[Any]:
-    """The rules as Great Expectations' expectations, in order."""
+def expect(rules: list[Rule], mostly: float) -> list[Any]:
+    """The rules as Great Expectations' expectations, in order. mostly: the share that must hold"""
     import great_expectations as gx
 
     return [
         gx.expectations.ExpectColumnValuesToBeBetween(
-            column=rule.column, min_value=rule.low, max_value=rule.high
+            column=rule.column, min_value=rule.low, max_value=rule.high, mostly=mostly
         )
         for rule in rules
     ]
@@ -204,6 +197,34 @@ def count_expectations(labels: tuple[str, ...], params: ValidationParams) -> lis
         gx.expectations.ExpectTableRowCountToBeBetween(min_value=least),
         gx.expectations.ExpectColumnDistinctValuesToEqualSet(
             column="label", value_set=list(labels)
+        ),
+    ]
+
+
+def set_expectations(
+    found: Validation, wrong_names: int, labels: tuple[str, ...], params: ValidationParams
+) -> tuple[pd.DataFrame, list[Any]]:
+    """What is counted over the whole set, a column each, and the limits that stop the pipeline.
+
+    wrong_names: of labels, as `label_problems` and `background_problems` find them
+    """
+    import great_expectations as gx
+
+    total = found.usable + found.set_aside
+    share = "share of clips set aside"
+    most = {share: params.max_set_aside_share, "wrong names of labels": 0}
+    least = {f"clips of label {label}": params.min_clips_per_label for label in labels}
+    counts = {f"clips of label {label}": found.labels.get(label, 0) for label in labels}
+    values = {share: found.set_aside / max(1, total), "wrong names of labels": wrong_names}
+    table = pd.DataFrame([{**values, **counts, "usable clips": found.usable, "row": 0}])
+    return table.astype("float64"), [
+        *(
+            gx.expectations.ExpectColumnMaxToBeBetween(column=name, max_value=limit)
+            for name, limit in most.items()
+        ),
+        *(
+            gx.expectations.ExpectColumnMinToBeBetween(column=name, min_value=limit)
+            for name, limit in {**least, "usable clips": 1}.items()
         ),
     ]
 
@@ -224,15 +245,18 @@ def open_context(docs: Path) -> Any:
 
 
 def judge(
-    context: Any, name: str, table: pd.DataFrame, rules: list[Rule], more: list[Any]
-) -> Verdict:
-    """Run one suite over the table, add it to the Data Docs, and collect who broke which rule."""
+    context: Any, name: str, table: pd.DataFrame, rules: list[Rule], expectations: list[Any]
+) -> list[tuple[int, Rule]]:
+    """Run one suite over the table and add it to the Data Docs.
+
+    rules: those of `expectations` whose offenders are wanted; returns: row and rule, in their order
+    """
     import great_expectations as gx
     from great_expectations.checkpoint import UpdateDataDocsAction
     from great_expectations.core.run_identifier import RunIdentifier
 
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    suite = context.suites.add(gx.ExpectationSuite(name, expectations=[*expect(rules), *more]))
+    suite = context.suites.add(gx.ExpectationSuite(name, expectations=expectations))
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(
             name=name, suite=suite, data=asset.add_batch_definition_whole_dataframe(name)
@@ -251,12 +275,18 @@ def judge(
     )
     (result,) = outcome.run_results.values()
     by_column = {rule.column: rule for rule in rules}
-    offenders = [
+    return [
         (int(entry["row"]), by_column[one.expectation_config.kwargs["column"]])
         for one in sorted(result.results, key=lambda one: _place(rules, one))
         for entry in one.result.get("unexpected_index_list") or []
     ]
-    return Verdict(offenders, bool(outcome.success))
+
+
+def statuses(context: Any) -> dict[str, bool]:
+    """Suite -> whether all of it held, as Great Expectations keeps it."""
+    store = context.validation_results_store
+    results = [store.get(key) for key in store.list_keys()]
+    return {result.suite_name: bool(result.success) for result in results}
 
 
 def _place(rules: list[Rule], result: Any) -> int:
@@ -273,14 +303,17 @@ def validate(
     returns: the usable clips; those set aside, with their `reason`; why the set cannot be used
     """
     rows = with_findings(table.reset_index(drop=True), labels).assign(row=lambda t: range(len(t)))
-    bad = reasons(rows, judge(context, "clips", rows, clip_rules(params), []).offenders)
+    rules = clip_rules(params)
+    expectations = expect(rules, mostly=1 - params.max_set_aside_share)
+    bad = reasons(rows, judge(context, "clips", rows, rules, expectations))
     aside = table.loc[bad.index].assign(reason=bad)
     kept = rows.drop(index=bad.index)
     expected = known_labels(kept, labels)
     problems = [*label_problems(expected), *too_few(kept, expected, params)]
     if len(kept):
-        more = count_expectations(expected, params)
-        broken = judge(context, "dataset", kept, dataset_rules(), more).offenders
+        rules = dataset_rules()
+        expectations = [*expect(rules, mostly=1), *count_expectations(expected, params)]
+        broken = judge(context, "dataset", kept, rules, expectations)
         first = {rule.column: (row, rule) for row, rule in reversed(broken)}
         problems += [rule.reason.format(path=kept["path"][row]) for row, rule in first.values()]
     share, most = len(aside) / max(1, len(table)), 100 * params.max_set_aside_share
@@ -332,9 +365,13 @@ def main(clips: Path, valid: Path, report: Path) -> None:
         write_audit(kept, findings, fresh)
         separations, limits = audit_expectations(findings, params.audit.max_separation)
         judge(context, "audit", separations, [], limits)
-        make_offline(fresh / "docs")
+        whole = summary(kept, aside, problems)
+        names = len(wrong) + len(label_problems(labels))
+        counts, limits = set_expectations(whole, names, labels, params.validation)
+        judge(context, "set", counts, [], limits)
+        make_offline(fresh / "docs", statuses(context))
         write_csv(aside, fresh / "set_aside.csv")
-        write(summary(kept, aside, problems), fresh / "validation.json")
+        write(whole, fresh / "validation.json")
     print(f"validate: {len(kept)} clips can be used, {len(aside)} set aside ({report})")
     for line in (*asked, *findings.marks, *warnings(findings)):
         print(f"validate: {line}")
