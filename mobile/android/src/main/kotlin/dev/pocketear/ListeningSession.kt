@@ -135,7 +135,7 @@ internal class ListeningSession(
         report(ListenerState.Starting)
         try {
             while (!closed && !paused) {
-                rest(reading.millisToBlock)
+                rest(reading.millisToHop)
                 if (!reading.takeAll() || reading.stalled) break
             }
         } finally {
@@ -163,14 +163,15 @@ internal class ListeningSession(
     /** What one recording gave so far. Of the capturing thread. */
     private inner class Reading(private val recording: Recording) {
         private val rate = recording.sampleRate
-        private val block = ShortArray(card.hopAt(rate))
+        private val hop = card.hopAt(rate)
+        private val block = ShortArray(hop + 2 * (SLACK_MILLIS * rate / 1_000).toInt())
         private val silence = Silence(patience.silenceMillis * rate / 1_000)
         private val opened = nanos()
-        val queue = SampleQueue(block.size + (patience.backlogMillis * rate / 1_000).toInt())
+        val queue = SampleQueue(block.size + (patience.backlogMillis * rate / 1_000).toInt(), hop)
         var total = 0L
 
-        /** Until the next block is there. */
-        val millisToBlock get() = maxOf(LEAST_REST_MILLIS, (block.size - total % block.size) * 1_000 / rate)
+        /** Until the next hop is there, and a little more: who wakes too early must wake again. */
+        val millisToHop get() = queue.missing * 1_000L / rate + SLACK_MILLIS
 
         /** Whether nothing came for too long. */
         val stalled get() = nanos() - maxOf(lastSample, opened) > patience.stallMillis * NANOS_PER_MILLI
@@ -207,10 +208,10 @@ internal class ListeningSession(
     private class Stretch(val queue: SampleQueue, val rate: Int, val missing: Long)
 
     private companion object {
-        const val LEAST_REST_MILLIS = 5L
+        const val SLACK_MILLIS = 20L // devices give samples some 5 to 20 ms at a time
         const val NANOS_PER_MILLI = 1_000_000L
         const val NANOS_PER_SECOND = 1_000_000_000L
-        val END = Stretch(SampleQueue(0), 0, 0)
+        val END = Stretch(SampleQueue(0, 1), 0, 0)
     }
 }
 

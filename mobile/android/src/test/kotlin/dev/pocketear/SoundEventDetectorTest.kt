@@ -154,7 +154,7 @@ class SoundEventDetectorTest {
     fun aWindowAllocatesNothing() {
         val model = ChunkRunner(8_000, 2, 2) { _, _, scores, _ -> scores.put(0f).put(0.1f) }
         val detector = SoundEventDetector(plainCard(16_000, 8_000, 16_000), model) {}
-        val queue = SampleQueue(48_000)
+        val queue = SampleQueue(48_000, 1)
         val resampler = Resampler(48_000, 16_000, 480)
         val block = ShortArray(480) { (it * 50).toShort() }
         val samples = FloatArray(480)
@@ -173,7 +173,7 @@ class SoundEventDetectorTest {
     @Test
     fun aDeviceAt44100IsResampledTo16000() {
         for (rate in listOf(16_000, 44_100, 48_000)) {
-            val queue = SampleQueue(rate * 4)
+            val queue = SampleQueue(rate * 4, 1)
             val samples = ShortArray(rate * 3) { (20_000 * sin(2 * PI * 440 * it / rate)).toInt().toShort() }
             val windows = mutableListOf<FloatArray>()
             val detector = SoundEventDetector(plainCard(16_000, 8_000, 16_000), { window, _, _ -> windows += window.copyOf() }) {}
