@@ -25,7 +25,7 @@ internal class SampleQueue(capacity: Int, private val step: Int) {
     private var ready = false // a step came that was not taken yet
 
     /** How many samples complete the next step. */
-    val missing: Int get() = lock.withLock { step - sinceStep }
+    val untilStep: Int get() = lock.withLock { step - sinceStep }
 
     /** Queues [size] samples; those that do not fit even into an empty queue are lost. */
     fun offer(samples: ShortArray, size: Int) = lock.withLock {

@@ -68,10 +68,10 @@ class SampleQueueTest {
             } while (size >= 0)
         }
         queue.offer(0, 9)
-        assertEquals(1, queue.missing)
+        assertEquals(1, queue.untilStep)
         assertNull(woken.poll(100, TimeUnit.MILLISECONDS))
         queue.offer(9, 4)
-        assertEquals(7, queue.missing)
+        assertEquals(7, queue.untilStep)
         assertEquals(13, woken.poll(5, TimeUnit.SECONDS))
         queue.offer(13, 6)
         assertNull(woken.poll(100, TimeUnit.MILLISECONDS))
@@ -85,7 +85,7 @@ class SampleQueueTest {
         val queue = SampleQueue(12, 10)
         queue.offer(0, 9)
         queue.offer(9, 4) // does not fit; the windows begin anew here
-        assertEquals(6, queue.missing)
+        assertEquals(6, queue.untilStep)
     }
 
     @Test
