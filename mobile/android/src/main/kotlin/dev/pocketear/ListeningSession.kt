@@ -172,7 +172,8 @@ internal class ListeningSession(
         private val block = ShortArray(hop + 2 * (SLACK_MILLIS * rate / 1_000).toInt())
         private val silence = Silence(patience.silenceMillis * rate / 1_000)
         private val opened = nanos()
-        val queue = SampleQueue(block.size + (patience.backlogMillis * rate / 1_000).toInt(), hop)
+        private val backlog = (patience.backlogMillis * rate / 1_000).toInt()
+        val queue = SampleQueue(block.size + backlog, hop, Resampler.ahead(rate, card.sampleRate))
         val meter = BandwidthMeter(card.sampleRate, patience.bandwidthMillis, card.quietPeak.toFloat())
         var total = 0L
 

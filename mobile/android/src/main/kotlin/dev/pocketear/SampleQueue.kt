@@ -11,9 +11,10 @@ import kotlin.concurrent.withLock
  * made.
  *
  * Whoever takes is woken once for [step] samples, counted from the first and from the last loss, as the
- * windows are: fewer would be of no use to it.
+ * windows are: fewer would be of no use to it. The first step takes [ahead] more, which a resampler
+ * has to see before it gives the last one of the step.
  */
-internal class SampleQueue(capacity: Int, private val step: Int) {
+internal class SampleQueue(capacity: Int, private val step: Int, private val ahead: Int = 0) {
     private val ring = ShortArray(capacity)
     private val lock = ReentrantLock()
     private val changed = lock.newCondition()
@@ -21,7 +22,7 @@ internal class SampleQueue(capacity: Int, private val step: Int) {
     private var count = 0
     private var lost = 0L
     private var closed = false
-    private var sinceStep = 0
+    private var sinceStep = -ahead
     private var ready = false // a step came that was not taken yet
 
     /** How many samples complete the next step. */
@@ -32,7 +33,7 @@ internal class SampleQueue(capacity: Int, private val step: Int) {
         if (count + size > ring.size) {
             lost += count
             count = 0
-            sinceStep = 0
+            sinceStep = -ahead
         }
         if (size > ring.size) {
             lost += size
@@ -42,7 +43,7 @@ internal class SampleQueue(capacity: Int, private val step: Int) {
         }
         sinceStep += size
         if (sinceStep >= step || lost > 0) {
-            sinceStep %= step
+            if (sinceStep > 0) sinceStep %= step
             ready = true
             changed.signal()
         }
