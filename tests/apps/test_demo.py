@@ -120,12 +120,35 @@ def test_the_windows_that_are_run_are_the_references(vectors: dict[str, list[dic
         assert found == {"windows": expected, "ignored": case["ignored"]}, case["name"]
 
 
+RUN_BANDWIDTH = """
+import { readFileSync } from "node:fs";
+const { BandwidthMeter } = await import(process.argv[1]);
+console.log(JSON.stringify(JSON.parse(readFileSync(process.argv[2])).map((c) => {
+  const meter = new BandwidthMeter(c.sample_rate, -1, c.steps.length / c.sample_rate);
+  meter.push(Float32Array.from(c.steps, (step) => step / 32768));
+  return meter.hertz;
+})));
+"""
+
+
+def test_bandwidths_are_the_references() -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("no Node.js")
+    paths = [STATIC / "bandwidth.js", VECTORS / "bandwidth.json"]
+    command = [node, "--input-type=module", "-e", RUN_BANDWIDTH, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = [case["bandwidth"] for case in json.loads(paths[1].read_text())]
+    assert json.loads(done.stdout) == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.tflite"
     thresholds = {"crying_baby": 0.45, "laughing": 0.45}
     card = tiny_card(thresholds=thresholds)
-    card = replace(card, listener=replace(card.listener, quiet_peak=QUIET))
+    card = replace(card, listener=replace(card.listener, quiet_peak=QUIET), bandwidth=7000.0)
     path.write_bytes(write_card(tiny_tflite(), card))
     return path
 
@@ -312,6 +335,27 @@ def energy(waveform: np.ndarray, length: int) -> np.ndarray:
     """Of every stretch of `length` samples."""
     total = np.cumsum(np.pad(waveform.astype(np.float64) ** 2, (1, 0)))
     return total[length:] - total[:-length]
+
+
+@pytest.mark.slow
+def test_a_sound_narrower_than_the_training_is_said_on_the_page(
+    address: str, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 11 * SAMPLE_RATE)
+    bins = np.fft.rfft(noise)
+    bins[len(bins) // 2 :] = 0
+    soundfile.write(tmp_path / "narrow.wav", np.fft.irfft(bins), SAMPLE_RATE, subtype="FLOAT")
+    shown = "document.getElementById('narrow').textContent"
+    with open_tab(f"http://{address}/") as tab:
+        tab.wait_for("!document.getElementById('file').disabled")
+        node = tab.send("DOM.getDocument")["root"]["nodeId"]
+        found = tab.send("DOM.querySelector", nodeId=node, selector="#file")["nodeId"]
+        tab.send("DOM.setFileInputFiles", nodeId=found, files=[str(tmp_path / "narrow.wav")])
+        tab.wait_for("demo.session && demo.session.seconds > 1")
+        assert tab.evaluate(shown) == ""  # not known yet
+        tab.wait_for("demo.session.meter.hertz !== null")
+        tab.wait_for(f"{shown}.includes('above {SAMPLE_RATE / 4000:.1f} kHz')")
+        assert tab.problems == []
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ is one of those `ignored`), and whether its state is `carried`: the window a hop
 same unbroken stream, was run, so only the newest hop of samples is new to the model. The last
 window of a stream shorter than a window is zero-padded, and is never carried.
 
+bandwidth.json: waveforms, in steps of 1/32768, and up to which frequency they hold sound, in Hz.
+
 windows.json: a ramp (sample i is i) pushed in blocks, with losses; the windows that come out, by
 where they start in the stream, their first and last sample, and how many zeros end them.
 """
@@ -32,12 +34,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pocketear.base.errors import RunnerError
+from pocketear.data.decoding.bandwidth import N_FFT, bandwidth
 from pocketear.evaluation.numeric_error import probes
 from pocketear.frontend.librosa_features import mel_matrix, reference_steps
 from pocketear.listening.listener import EventDecoder, WindowBuffer, is_quiet
@@ -388,13 +392,48 @@ def detector_case(
             "steps": steps, "windows": windows, "ignored": ignored}  # fmt: skip
 
 
+def bandwidth_cases() -> list[dict[str, Any]]:
+    """Noise that ends in an edge, and sounds that do not."""
+    time = np.arange(2 * N_FFT) / 16_000
+    return [
+        bandwidth_case("wide", noise(16_000, 8_000)),
+        bandwidth_case("sampled at 8 kHz before", noise(16_000, 4_000)),
+        bandwidth_case("a telephone's, with a quiet hiss", noise(16_000, 3_400) + hiss(-60)),
+        bandwidth_case("an edge that a loud hiss hides", noise(16_000, 3_400) + hiss(-6)),
+        bandwidth_case("an edge of every resampler's filter", noise(16_000, 7_200)),
+        bandwidth_case("a tone", 0.5 * np.sin(2 * np.pi * 440 * time)),
+        bandwidth_case("digital silence", np.zeros(2 * N_FFT)),
+        bandwidth_case("16 kHz in 44.1 kHz", noise(44_100, 8_000), 44_100),
+    ]
+
+
+def noise(rate: int, highest: float) -> np.ndarray:
+    """White noise up to a frequency in Hz, of two blocks."""
+    bins = np.fft.rfft(np.random.default_rng(5).normal(0, 0.03, 2 * N_FFT))
+    bins[np.fft.rfftfreq(2 * N_FFT, 1 / rate) > highest] = 0
+    return np.fft.irfft(bins)
+
+
+def hiss(decibels: float) -> np.ndarray:
+    """White noise, so loud relative to `noise`."""
+    return np.random.default_rng(6).normal(0, 0.03 * 10 ** (decibels / 20), 2 * N_FFT)
+
+
+def bandwidth_case(name: str, waveform: np.ndarray, sample_rate: int = 16_000) -> dict[str, Any]:
+    """One case with the reference's figure."""
+    steps = np.rint(waveform * 32_768).astype(int)
+    found = bandwidth((steps / 32_768).astype(np.float32), sample_rate)
+    return {"name": name, "sample_rate": sample_rate, "steps": steps.tolist(), "bandwidth": found}
+
+
 def vectors() -> dict[str, bytes]:
     """File name -> content, of those that are the same on every machine."""
-    card = tiny_card(window_length=8, hop_length=4)
+    card = replace(tiny_card(window_length=8, hop_length=4), bandwidth=3200.0)
     return {
         "decoder.json": _bytes([*hand_made(), *random_cases()]),
         "windows.json": _bytes(window_cases()),
         "detector.json": _bytes(detector_cases()),
+        "bandwidth.json": _bytes(bandwidth_cases()),
         "cards.json": _bytes(card_cases()),
         "card.tflite": write_card(tiny_tflite(window=8), card),
     }

@@ -51,6 +51,9 @@ class App {
         new SoundListener(context, source, true, new AudioRecordMicrophone()).close();
         new SoundListener(context, ModelSource.file(new java.io.File("dogs.tflite"))).close();
         ModelCard card = listener.getCard();
+        Double hertz = listener.getInputBandwidth(); // null until it is known
+        boolean narrow = listener.getState().getValue() instanceof ListenerState.Narrow;
+        if (narrow && hertz < card.getBandwidth()) System.out.println(hertz);
         SoundModel model = (window, carried, scores) -> scores[0] = 1;
         try (SoundEventDetector detector = new SoundEventDetector(card, model, event -> { })) {
             detector.push(new float[10]);

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -149,7 +150,7 @@ REPOSITORY = """<repository>
 </repository>"""
 # LiteRT is in Google's repository alone
 DEPENDENCY = """<dependency>
-  <groupId>{group}</groupId><artifactId>{name}</artifactId><version>0.1.0</version>
+  <groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version>
   <type>aar</type>
   <exclusions>
     <exclusion><groupId>com.google.ai.edge.litert</groupId><artifactId>*</artifactId></exclusion>
@@ -159,10 +160,14 @@ DEPENDENCY = """<dependency>
 </dependency>"""
 
 
-def resolve(repositories: dict[str, Path], models: dict[str, str], app: Path) -> None:
+def resolve(
+    repositories: dict[str, Path], models: dict[str, str], app: Path, version: str = "0.1.0"
+) -> None:
     """What an app gets that depends on `models`, name -> group, by Maven, into the folder `app`."""
     places = [REPOSITORY.format(name=name, path=path) for name, path in repositories.items()]
-    wanted = [DEPENDENCY.format(group=group, name=name) for name, group in models.items()]
+    wanted = [
+        DEPENDENCY.format(group=group, name=name, version=version) for name, group in models.items()
+    ]
     text = APP_POM.format(repositories="".join(places), dependencies="".join(wanted))
     (app / "pom.xml").write_text(text)
     kept = ROOT / kotlin.CACHE / "m2"  # Maven's own plugins; never what is under test
@@ -202,6 +207,42 @@ def test_maven_finds_two_models_of_two_teams_in_one_app(
     assert {"assets/pocketear/cry_laugh.tflite", "assets/pocketear/dogs.tflite"} <= assets
     packages = {manifest_of(path).get("package") for path in found}
     assert len(packages) == 3  # Gradle wants a namespace for each
+
+
+def publish_as_the_docs_do(project: Path, repository: Path) -> None:
+    """Run the shell of docs/ship-to-a-phone.md's "A repository that keeps every version"."""
+    docs = (ROOT / "docs/ship-to-a-phone.md").read_text()
+    shell = docs.partition("### A repository that keeps every version")[2].split("```sh\n")[1]
+    kept = ROOT / kotlin.CACHE / "m2"
+    env = {"REPOSITORY": f"file://{repository}", "MAVEN_OPTS": f"-Dmaven.repo.local={kept}"}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", shell.partition("```")[0]],
+        cwd=project, env=os.environ | env, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("mvn"), reason="no Maven")
+def test_a_repository_that_is_published_to_keeps_every_version(
+    built: Path, aar: Path, runtime: Path, tmp_path: Path
+) -> None:
+    later, repository = tmp_path / "later", tmp_path / "repository"
+    later.mkdir()
+    write_project(later)
+    params = (later / "params.yaml").read_text()
+    (later / "params.yaml").write_text(params.replace("  version: 0.1.0", "  version: 0.2.0"))
+    package("android", later)
+    for project in (built.parents[1], later):  # the runtime is published twice, the same
+        publish_as_the_docs_do(project, repository)
+    metadata = ElementTree.parse(repository / "dev/pocketear/cry-laugh/maven-metadata.xml")  # noqa: S314
+    assert [found.text for found in metadata.iter("version")] == ["0.1.0", "0.2.0"]
+    for version, file in {"0.1.0": "0.1.0", "[0.1,)": "0.2.0"}.items():
+        app = tmp_path / f"app-{file}"
+        app.mkdir()
+        resolve({"team": repository}, {"cry-laugh": "dev.pocketear"}, app, version)
+        assert {path.name for path in app.glob("*.aar")} == {f"cry-laugh-{file}.aar", runtime.name}
+    assert (tmp_path / "app-0.1.0" / aar.name).read_bytes() == aar.read_bytes()
 
 
 def assets_of(aar: Path) -> list[str]:

@@ -1,3 +1,4 @@
+import plistlib
 import re
 import zipfile
 from pathlib import Path
@@ -89,3 +90,28 @@ def test_a_missing_model_says_so(tmp_path: Path) -> None:
     (tmp_path / "models/coreml").rename(tmp_path / "models/elsewhere")
     with pytest.raises(PackagingError, match=r"cry_laugh_fp16.mlpackage: not found"):
         package("ios", tmp_path)
+
+
+# https://developer.apple.com/documentation/bundleresources/describing-use-of-required-reason-api
+WANT_A_REASON = re.compile(
+    r"\b(creationDate|modificationDate|fileModificationDate|contentModificationDateKey|creationDateKey"
+    r"|f?getattrlist(bulk|at)?|[fl]?stat(at|fs|vfs)?\(|fstatv?fs|systemUptime|mach_absolute_time"
+    r"|volume(Available|Total)Capacity\w*|systemFreeSize|systemSize|activeInputModes|UserDefaults)"
+)
+
+
+def test_the_privacy_manifest_says_what_the_sources_do(built: Path) -> None:
+    module = built / "CryLaugh/Sources/CryLaugh"
+    manifest = plistlib.loads((module / "PrivacyInfo.xcprivacy").read_bytes())
+    assert manifest == {
+        "NSPrivacyCollectedDataTypes": [],
+        "NSPrivacyAccessedAPITypes": [],
+        "NSPrivacyTracking": False,
+        "NSPrivacyTrackingDomains": [],
+    }
+    assert '.copy("PrivacyInfo.xcprivacy")' in (built / "CryLaugh/Package.swift").read_text()
+    sources = {path.name: path.read_text() for path in module.glob("*.swift")}
+    assert len(sources) > 10
+    for name, text in sources.items():
+        assert not WANT_A_REASON.search(text), name
+        assert not re.search(r"\b(URLSession|NWConnection|import Network)\b", text), name

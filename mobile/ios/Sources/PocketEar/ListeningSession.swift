@@ -11,12 +11,14 @@ struct Patience: Sendable {
     var silence = 2.0
     /// How much sound waits for a slow model before it is dropped.
     var backlog = 4.0
+    /// How much sound that is not quiet the bandwidth of a recording is measured over.
+    var bandwidth = 10.0
 }
 
 /// One time of listening, over as many interruptions and losses of the microphone as come.
 ///
-/// Unchecked: `generation`, `wait` and `opened` are touched on `control` alone, the rest that changes
-/// under `lock`.
+/// Unchecked: `generation`, `wait` and `opened` are touched on `control` alone, `meter` on `inference`,
+/// the rest that changes under `lock`.
 final class ListeningSession: @unchecked Sendable {
     private let card: ModelCard
     private let microphone: Microphone
@@ -31,6 +33,7 @@ final class ListeningSession: @unchecked Sendable {
     private var generation = 0  // of the recording; 0: none yet
     private var wait: Double
     private var opened = false  // ever
+    private var meter: (recording: Int, bandwidth: BandwidthMeter)?
 
     private let lock = NSRecursiveLock()
     private var current: Int?  // the generation that records
@@ -38,6 +41,7 @@ final class ListeningSession: @unchecked Sendable {
     private var openedAt: ContinuousClock.Instant = .now
     private var fresh = false  // whether the recording gave no sample yet
     private var zeros = 0  // samples of 0 at the end
+    private var measured: (recording: Int, bandwidth: Double)?
     private var state: ListenerState?
     private var stopped = false
 
@@ -54,7 +58,7 @@ final class ListeningSession: @unchecked Sendable {
         self.onEnd = onEnd
         wait = patience.firstRetry
         detector = SoundEventDetector(card: card, model: model, onEvent: onEvent)
-        queue = SampleQueue(capacity: Int(patience.backlog * Double(card.sampleRate)) + card.hopLength)
+        queue = SampleQueue(capacity: Int(patience.backlog * Double(card.sampleRate)) + card.hopLength, step: card.hopLength)
     }
 
     /// Windows that had no scores.
@@ -118,6 +122,14 @@ final class ListeningSession: @unchecked Sendable {
             openedAt = .now
         }
         report(.starting)
+        inference.async {  // after what the last recording gave
+            let quietPeak = Float(self.card.quietPeak)
+            self.meter = (
+                number,
+                BandwidthMeter(
+                    sampleRate: self.card.sampleRate, seconds: self.patience.bandwidth, quietPeak: quietPeak)
+            )
+        }
         do {
             let rate = Double(card.sampleRate)
             try microphone.start(sampleRate: rate, blockSeconds: Double(card.hopLength) / rate) {
@@ -186,8 +198,8 @@ final class ListeningSession: @unchecked Sendable {
     // MARK: - on the microphone's thread
 
     private func take(_ samples: [Float], lost: Int, of number: Int) {
-        let taken = lock.withLock {
-            if stopped || current != number || samples.isEmpty { return false }
+        let new: (state: ListenerState, step: Bool)? = lock.withLock {
+            if stopped || current != number || samples.isEmpty { return nil }
             var missing = lost
             if fresh, let last = lastSample {
                 let seconds = last.secondsToNow - Double(samples.count) / Double(card.sampleRate)
@@ -196,15 +208,23 @@ final class ListeningSession: @unchecked Sendable {
             fresh = false
             lastSample = .now
             if missing > 0 { queue.lose(missing) }
-            queue.offer(samples)
+            let step = queue.offer(samples)
             let quiet = samples.reversed().prefix { $0 == 0 }.count
             zeros = quiet == samples.count ? zeros + quiet : quiet
-            return true
+            return (state(of: number), step || missing > 0)
         }
-        if !taken { return }
-        let muted = lock.withLock { Double(zeros) >= patience.silence * Double(card.sampleRate) }
-        report(muted ? .silenced : .listening)
-        inference.async { self.drain() }
+        guard let new else { return }
+        report(new.state)
+        if new.step { inference.async { self.drain() } }
+    }
+
+    /// While samples come, under `lock`.
+    private func state(of number: Int) -> ListenerState {
+        if Double(zeros) >= patience.silence * Double(card.sampleRate) { return .silenced }
+        guard let measured, measured.recording == number, measured.bandwidth < card.bandwidth else {
+            return .listening
+        }
+        return .narrow(bandwidth: measured.bandwidth)
     }
 
     // MARK: - on `inference`
@@ -212,8 +232,13 @@ final class ListeningSession: @unchecked Sendable {
     private func drain() {
         while !isStopped, let item = queue.take() {
             switch item {
-            case .lost(let count): detector.skip(count)
+            case .lost(let count):
+                meter?.bandwidth.skip()
+                detector.skip(count)
             case .samples(let samples):
+                if let (recording, bandwidth) = meter, let hertz = bandwidth.push(samples) {
+                    lock.withLock { measured = (recording, hertz) }
+                }
                 do {
                     try detector.push(samples)
                 } catch {

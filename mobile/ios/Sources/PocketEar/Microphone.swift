@@ -42,6 +42,9 @@ public enum ListenerState: Equatable, Sendable {
     case listening
     /// Samples come, but for two seconds all were 0: the microphone is muted.
     case silenced
+    /// Samples come, but the sound ends at `bandwidth` Hz, below what the model was trained on: a headset
+    /// in a phone call, for example. Its scores are not to be relied on.
+    case narrow(bandwidth: Double)
     /// No samples come. The microphone is tried again by itself, and when the app is in the foreground.
     case paused
 }

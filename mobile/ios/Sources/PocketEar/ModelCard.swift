@@ -15,6 +15,8 @@ public struct ModelCard: Sendable {
     public let thresholds: [String: Float]
     /// A window with no sample beyond it is not put to the model; full scale is 1.
     public let quietPeak: Double
+    /// In Hz: sound that ends below it is narrower than what the model was trained on; 0 if unknown.
+    public let bandwidth: Double
     let smoothing: Int
     let hysteresis: Float
     let minSeconds: Double
@@ -41,6 +43,7 @@ public struct ModelCard: Sendable {
         minSeconds = listener.min_seconds
         refractorySeconds = listener.refractory_seconds
         quietPeak = listener.quiet_peak ?? 0
+        bandwidth = card.bandwidth ?? 0
         try check(background: listener.background)
     }
 
@@ -73,6 +76,7 @@ public struct ModelCard: Sendable {
         let labels: [String]
         let sample_rate: Int
         let window_length: Int
+        let bandwidth: Double?  // a card of an earlier version has none
         let listener: Settings
     }
 

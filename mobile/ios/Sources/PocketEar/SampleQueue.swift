@@ -14,25 +14,37 @@ final class SampleQueue: @unchecked Sendable {
     }
 
     private let capacity: Int
+    private let step: Int
+    private var sinceStep = 0
     private let lock = NSLock()
     private var items: [Item] = []
     private var waiting = 0  // samples
 
-    init(capacity: Int) {
+    /// `step`: so many samples are worth to be taken, counted from the first and from the last loss, as
+    /// the windows are.
+    init(capacity: Int, step: Int) {
         self.capacity = capacity
+        self.step = step
     }
 
-    func offer(_ samples: [Float]) {
+    /// Returns whether they complete a step, so that it is time to take.
+    func offer(_ samples: [Float]) -> Bool {
         lock.withLock {
             if waiting + samples.count > capacity { dropAll() }
             items.append(.samples(samples))
             waiting += samples.count
+            sinceStep += samples.count
+            defer { sinceStep %= step }
+            return sinceStep >= step
         }
     }
 
     /// `count` samples are missing here.
     func lose(_ count: Int) {
-        lock.withLock { items.append(.lost(count)) }
+        lock.withLock {
+            items.append(.lost(count))
+            sinceStep = 0
+        }
     }
 
     /// What waits longest; nil if nothing does.
@@ -55,5 +67,6 @@ final class SampleQueue: @unchecked Sendable {
         }
         items = [.lost(lost)]
         waiting = 0
+        sinceStep = 0
     }
 }

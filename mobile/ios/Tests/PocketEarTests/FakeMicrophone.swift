@@ -13,7 +13,7 @@ func fastCard() throws -> ModelCard {
     return try ModelCard(json: Data(text.utf8))
 }
 
-let quick = Patience(firstRetry: 0.02, longestRetry: 0.08, stall: 0.2, silence: 0.2, backlog: 0.3)
+let quick = Patience(firstRetry: 0.02, longestRetry: 0.08, stall: 0.2, silence: 0.2, backlog: 0.3, bandwidth: 0.25)
 
 /// A model that gives what a function gives.
 final class FakeModel: SoundModel, @unchecked Sendable {
@@ -34,6 +34,8 @@ final class FakeModel: SoundModel, @unchecked Sendable {
 /// What a fake microphone does when it is started.
 enum Recorded: Sendable {
     case sound
+    /// These samples over and over.
+    case repeated([Float])
     /// Zeros alone.
     case zeros
     /// Nothing comes.
@@ -44,7 +46,7 @@ enum Recorded: Sendable {
     case burst(Int)
 }
 
-/// One recording a start, the last one for ever, in real time at 1000 Hz.
+/// One recording a start, the last one for ever, in real time at the rate that is asked for.
 final class FakeMicrophone: Microphone, @unchecked Sendable {
     let starts = Locked(0)
     let inUse = Locked(false)
@@ -82,9 +84,11 @@ final class FakeMicrophone: Microphone, @unchecked Sendable {
             if case .burst(let count) = recording { onSamples(Array(repeating: 0.5, count: count), 0) }
             while let self, self.inUse.value, self.starts.value == number {
                 Thread.sleep(forTimeInterval: 0.01)
-                let due = Int(begun.duration(to: .now) / .milliseconds(1)) - given
+                let due = Int(begun.duration(to: .now) / .seconds(1) * sampleRate) - given
                 switch recording {
                 case .sound: onSamples(Array(repeating: 0.5, count: due), 0)
+                case .repeated(let all):
+                    onSamples((given..<given + due).map { all[$0 % all.count] }, 0)
                 case .zeros: onSamples(Array(repeating: 0, count: due), 0)
                 default: break
                 }

@@ -244,13 +244,20 @@ final class SoundListenerTests: XCTestCase {
 
 final class SampleQueueTests: XCTestCase {
     func testWhatIsFullDropsWhatItHoldsAndSaysHowMuch() {
-        let queue = SampleQueue(capacity: 4)
-        queue.offer([1, 2])
+        let queue = SampleQueue(capacity: 4, step: 1)
+        XCTAssertTrue(queue.offer([1, 2]))
         queue.lose(10)
-        queue.offer([3, 4])
-        queue.offer([5])
+        XCTAssertTrue(queue.offer([3, 4]))
+        XCTAssertTrue(queue.offer([5]))
         XCTAssertEqual(queue.take(), .lost(14))
         XCTAssertEqual(queue.take(), .samples([5]))
         XCTAssertNil(queue.take())
+    }
+    func testItIsTimeToTakeWhenAStepIsWhole() {
+        let queue = SampleQueue(capacity: 100, step: 10)
+        let nine = [Float](repeating: 1, count: 9)
+        XCTAssertEqual([nine, [1, 1], nine, [1]].map(queue.offer), [false, true, true, false])
+        queue.lose(0)  // the windows begin anew here
+        XCTAssertEqual([nine, [1]].map(queue.offer), [false, true])
     }
 }

@@ -1,6 +1,7 @@
 // demo: a microphone or a file -> MediaPipe's AudioClassifier -> scores, events, charts.
 // Nothing about the model is hard-coded: labels, lengths and thresholds come from its card.
 import { AudioClassifier, FilesetResolver } from "./tasks-audio/audio_bundle.mjs";
+import { BandwidthMeter } from "./bandwidth.js";
 import { EventDecoder, WindowBuffer, knownScores } from "./listener.js";
 import { Curves, Spectrogram, colour } from "./pictures.js";
 
@@ -14,6 +15,7 @@ class Session {
     this.classifier = classifier;
     this.buffer = new WindowBuffer(card.window_length, card.listener.hop_length);
     this.decoder = new EventDecoder(card.listener, card.labels, card.sample_rate, card.window_length);
+    this.meter = new BandwidthMeter(card.sample_rate, card.listener.quiet_peak ?? 0);
     this.history = []; // {start, scores}: every window
     this.events = []; // in the order in which they were reported
     this.samples = 0;
@@ -26,6 +28,7 @@ class Session {
 
   push(samples) {
     this.samples += samples.length;
+    this.meter.push(samples);
     for (const window of this.buffer.push(samples)) this.classify(window);
   }
 
@@ -177,6 +180,7 @@ class Demo {
   show() {
     const { session } = this;
     this.curves.draw(session);
+    this.narrow();
     const means = session.decoder.means;
     if (means) {
       const sounding = new Set(session.decoder.states.filter((s) => s.sounding && s.reported).map((s) => s.index));
@@ -192,6 +196,14 @@ class Demo {
       const hop = (1000 * this.card.listener.hop_length) / this.card.sample_rate;
       $("speed").textContent = `One window takes ${each.toFixed(1)} ms in this browser: ${(hop / each).toFixed(0)} times faster than real time.`;
     }
+  }
+
+  /** A line if the source is narrower than what the model was trained on. */
+  narrow() {
+    const [found, trained] = [this.session.meter.hertz, this.card.bandwidth ?? 0];
+    const kilohertz = (hertz) => `${(hertz / 1000).toFixed(1)} kHz`;
+    $("narrow").hidden = found === null || found >= trained;
+    $("narrow").textContent = $("narrow").hidden ? "" : `This sound holds nothing above ${kilohertz(found)}, and the model was trained on sounds up to ${kilohertz(trained)} and more: do not rely on its scores.`;
   }
 
   log(event) {

@@ -25,6 +25,12 @@ public sealed class ListenerState {
         override fun toString(): String = "Silenced"
     }
 
+    /**
+     * Samples come, but the sound ends at [bandwidth] Hz, below what the model was trained on: a headset
+     * in a phone call, for example. Its scores are not to be relied on.
+     */
+    public data class Narrow(public val bandwidth: Double) : ListenerState()
+
     /** No samples come; listening goes on by itself when they can. */
     public data class Paused(public val reason: PauseReason) : ListenerState()
 

@@ -25,6 +25,8 @@ internal class Patience(
     val silenceMillis: Long = 2_000,
     /** How much sound waits for a slow model, beside the block that comes in, before it is dropped. */
     val backlogMillis: Long = 4_000,
+    /** How much sound that is not quiet the bandwidth of a recording is measured over. */
+    val bandwidthMillis: Long = 10_000,
 )
 
 /**
@@ -56,10 +58,13 @@ internal class ListeningSession(
     private var closed = false
 
     @Volatile
-    private var current: SampleQueue? = null
+    private var current: Reading? = null
 
     /** Windows that had no scores. */
     val ignored: Int get() = detector.ignored
+
+    /** Up to which frequency the recording holds sound, in Hz; null until it is known. */
+    val inputBandwidth: Double? get() = current?.meter?.hertz
 
     /** Begins to listen. */
     fun start() {
@@ -77,7 +82,7 @@ internal class ListeningSession(
     override fun close() {
         detector.close()
         change { closed = true }
-        current?.close()
+        current?.queue?.close()
         stretches.put(END)
     }
 
@@ -131,11 +136,11 @@ internal class ListeningSession(
     /** Reads until a call or the device ends it; returns whether a sample came. */
     private fun record(recording: Recording): Boolean = recording.use {
         val reading = Reading(recording)
-        current = reading.queue
+        current = reading
         report(ListenerState.Starting)
         try {
             while (!closed && !paused) {
-                rest(reading.millisToBlock)
+                rest(reading.millisToHop)
                 if (!reading.takeAll() || reading.stalled) break
             }
         } finally {
@@ -150,7 +155,7 @@ internal class ListeningSession(
                 val stretch = stretches.take()
                 if (stretch === END || closed) return
                 detector.skip(stretch.missing)
-                drain(stretch.queue, stretch.rate, card.sampleRate, detector)
+                drain(stretch.queue, stretch.rate, card.sampleRate, detector, stretch.meter)
                 detector.skip(0) // ends what sounds
             }
         } catch (error: RuntimeException) { // of the model's runtime
@@ -163,14 +168,17 @@ internal class ListeningSession(
     /** What one recording gave so far. Of the capturing thread. */
     private inner class Reading(private val recording: Recording) {
         private val rate = recording.sampleRate
-        private val block = ShortArray(card.hopAt(rate))
+        private val hop = card.hopAt(rate)
+        private val block = ShortArray(hop + 2 * (SLACK_MILLIS * rate / 1_000).toInt())
         private val silence = Silence(patience.silenceMillis * rate / 1_000)
         private val opened = nanos()
-        val queue = SampleQueue(block.size + (patience.backlogMillis * rate / 1_000).toInt())
+        private val backlog = (patience.backlogMillis * rate / 1_000).toInt()
+        val queue = SampleQueue(block.size + backlog, hop, Resampler.ahead(rate, card.sampleRate))
+        val meter = BandwidthMeter(card.sampleRate, patience.bandwidthMillis, card.quietPeak.toFloat())
         var total = 0L
 
-        /** Until the next block is there. */
-        val millisToBlock get() = maxOf(LEAST_REST_MILLIS, (block.size - total % block.size) * 1_000 / rate)
+        /** Until the next hop is there, and a little more: who wakes too early must wake again. */
+        val millisToHop get() = queue.untilStep * 1_000L / rate + SLACK_MILLIS
 
         /** Whether nothing came for too long. */
         val stalled get() = nanos() - maxOf(lastSample, opened) > patience.stallMillis * NANOS_PER_MILLI
@@ -191,7 +199,12 @@ internal class ListeningSession(
             queue.offer(block, size)
             total += size
             lastSample = nanos()
-            report(if (silence.after(block, size)) ListenerState.Silenced else ListenerState.Listening)
+            report(if (silence.after(block, size)) ListenerState.Silenced else listening())
+        }
+
+        private fun listening(): ListenerState {
+            val narrow = meter.hertz?.takeIf { it < card.bandwidth }
+            return if (narrow == null) ListenerState.Listening else ListenerState.Narrow(narrow)
         }
 
         /** The first samples came: by the clock, what lies between them and the last ones is missing. */
@@ -199,18 +212,18 @@ internal class ListeningSession(
             val since = nanos() - lastSample - size * NANOS_PER_SECOND / rate
             val missing = if (began) maxOf(0, since * card.sampleRate / NANOS_PER_SECOND) else 0
             began = true
-            stretches.put(Stretch(queue, rate, missing))
+            stretches.put(Stretch(queue, rate, missing, meter))
         }
     }
 
     /** Samples of one recording, and how many at the model's rate are missing before them. */
-    private class Stretch(val queue: SampleQueue, val rate: Int, val missing: Long)
+    private class Stretch(val queue: SampleQueue, val rate: Int, val missing: Long, val meter: BandwidthMeter?)
 
     private companion object {
-        const val LEAST_REST_MILLIS = 5L
+        const val SLACK_MILLIS = 20L // devices give samples some 5 to 20 ms at a time
         const val NANOS_PER_MILLI = 1_000_000L
         const val NANOS_PER_SECOND = 1_000_000_000L
-        val END = Stretch(SampleQueue(0), 0, 0)
+        val END = Stretch(SampleQueue(0, 1), 0, 0, null)
     }
 }
 
@@ -227,7 +240,9 @@ private class Silence(private val limit: Long) {
 }
 
 /** Feeds [detector] from [queue], resampled where the rates differ, until the queue is closed. */
-internal fun drain(queue: SampleQueue, rate: Int, wanted: Int, detector: SoundEventDetector) {
+internal fun drain(
+    queue: SampleQueue, rate: Int, wanted: Int, detector: SoundEventDetector, meter: BandwidthMeter? = null,
+) {
     val block = FloatArray(BLOCK)
     val resampler = if (rate == wanted) null else Resampler(rate, wanted, BLOCK)
     while (true) {
@@ -237,9 +252,14 @@ internal fun drain(queue: SampleQueue, rate: Int, wanted: Int, detector: SoundEv
             size == 0 -> {
                 detector.skip(queue.takeLost() * wanted / rate)
                 resampler?.reset()
+                meter?.skip()
             }
-            resampler == null -> detector.push(block, size)
-            else -> detector.push(resampler.output, resampler.push(block, size))
+            else -> {
+                val samples = resampler?.output ?: block
+                val count = resampler?.push(block, size) ?: size
+                meter?.push(samples, count)
+                detector.push(samples, count)
+            }
         }
     }
 }

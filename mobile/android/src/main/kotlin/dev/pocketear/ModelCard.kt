@@ -21,6 +21,8 @@ public class ModelCard internal constructor(
     public val quietPeak: Double,
     /** The score from which a label sounds; a label without one is background, and never does. */
     public val thresholds: Map<String, Float>,
+    /** In Hz: sound that ends below it is narrower than what the model was trained on; 0 if unknown. */
+    public val bandwidth: Double = 0.0,
 ) {
     init {
         require(labels.isNotEmpty() && labels.toSet().size == labels.size) {
@@ -87,6 +89,7 @@ public class ModelCard internal constructor(
                 // a card of an earlier version has none
                 quietPeak = if (listener.has("quiet_peak")) listener.getDouble("quiet_peak") else 0.0,
                 thresholds = sounding.associateWith { thresholds.getDouble(it).toFloat() },
+                bandwidth = if (card.has("bandwidth")) card.getDouble("bandwidth") else 0.0,
             )
         }
 

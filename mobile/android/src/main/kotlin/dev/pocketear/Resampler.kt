@@ -16,7 +16,7 @@ import kotlin.math.sqrt
 internal class Resampler(from: Int, to: Int, private val maxBlock: Int) {
     private val up = to / gcd(from, to)
     private val down = from / gcd(from, to)
-    private val half = ceil(ZERO_CROSSINGS * maxOf(1.0, from.toDouble() / to)).toInt()
+    private val half = ahead(from, to)
     private val cutoff = minOf(1.0, to.toDouble() / from) // of the input's Nyquist frequency
     private val phases = Array(up) { phase -> kernel(phase.toDouble() / up) }
     private val held = FloatArray(2 * half + maxBlock + down / up + 1)
@@ -71,19 +71,23 @@ internal class Resampler(from: Int, to: Int, private val maxBlock: Int) {
         return FloatArray(weights.size) { (weights[it] / sum).toFloat() }
     }
 
-    private companion object {
-        const val ZERO_CROSSINGS = 44
-        const val BETA = 6.76 // 70 dB
+    companion object {
+        private const val ZERO_CROSSINGS = 44
+        private const val BETA = 6.76 // 70 dB
 
-        fun gcd(a: Int, b: Int): Int = if (b == 0) a else gcd(b, a % b)
+        /** How many input samples after the time of an output sample it is made of. */
+        fun ahead(from: Int, to: Int): Int =
+            if (from == to) 0 else ceil(ZERO_CROSSINGS * maxOf(1.0, from.toDouble() / to)).toInt()
 
-        fun sinc(x: Double): Double = if (x == 0.0) 1.0 else sin(PI * x) / (PI * x)
+        private fun gcd(a: Int, b: Int): Int = if (b == 0) a else gcd(b, a % b)
 
-        fun kaiser(x: Double): Double =
+        private fun sinc(x: Double): Double = if (x == 0.0) 1.0 else sin(PI * x) / (PI * x)
+
+        private fun kaiser(x: Double): Double =
             if (abs(x) >= 1) 0.0 else bessel(BETA * sqrt(1 - x * x)) / bessel(BETA)
 
         /** The modified Bessel function of the first kind, order 0, by its series. */
-        fun bessel(x: Double): Double {
+        private fun bessel(x: Double): Double {
             var term = 1.0
             var sum = 1.0
             var k = 1

@@ -71,6 +71,12 @@ public class SoundListener internal constructor(
         get() = running?.ignored ?: field
         private set
 
+    /**
+     * Up to which frequency the microphone gives sound, in Hz, at most half of the model's sample rate;
+     * null until some seconds were not quiet. [ListenerState.Narrow] says that it is too low.
+     */
+    public val inputBandwidth: Double? get() = running?.inputBandwidth
+
     /** Whether the user has granted the microphone. */
     public val mayListen: Boolean
         get() = context.checkSelfPermission(Manifest.permission.RECORD_AUDIO) ==
@@ -138,6 +144,7 @@ public class SoundListener internal constructor(
         private val visibility = AppVisibility(device, session::resume, session::pause)
 
         val ignored: Int get() = session.ignored
+        val inputBandwidth: Double? get() = session.inputBandwidth
 
         fun begin() {
             session.start()

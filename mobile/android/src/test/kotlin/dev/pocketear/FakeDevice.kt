@@ -38,7 +38,7 @@ internal class FakeDevice(val card: ModelCard = fastCard(), val models: () -> Fa
     private val main = Executors.newSingleThreadScheduledExecutor { Thread(it, "main") }
     val loaded = mutableListOf<FakeModel>()
 
-    override val patience = Patience(10, 40, stallMillis = 200, silenceMillis = 200, backlogMillis = 300)
+    override val patience = Patience(10, 40, stallMillis = 200, silenceMillis = 200, backlogMillis = 300, bandwidthMillis = 250)
 
     override fun card() = card
 
@@ -107,6 +107,18 @@ internal fun realTime(value: Short = LOUD, rate: Int = RATE, buffer: Int = 4_000
         samples.fill(value, 0, now)
         taken += now
         now
+    }
+}
+
+/** Sound in real time at [rate], of [samples] over and over. */
+internal fun repeated(samples: ShortArray, rate: Int): Source {
+    val time = realTime(rate = rate)
+    var at = 0
+    return Source { into, size ->
+        time.read(into, size).also { now ->
+            for (i in 0 until now) into[i] = samples[(at + i) % samples.size]
+            at = (at + now) % samples.size
+        }
     }
 }
 

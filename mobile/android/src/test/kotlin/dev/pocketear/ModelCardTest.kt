@@ -20,6 +20,7 @@ class ModelCardTest {
         assertEquals(mapOf("crying_baby" to 0.6f, "laughing" to 0.7f), card.thresholds)
         assertEquals(listOf(16_000, 8, 4), listOf(card.sampleRate, card.windowLength, card.hopLength))
         assertEquals("tiny 1.2.3", "${card.name} ${card.version}")
+        assertEquals(3_200.0, card.bandwidth, 0.0)
     }
 
     @Test

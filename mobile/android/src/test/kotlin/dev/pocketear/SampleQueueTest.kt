@@ -1,7 +1,10 @@
 package dev.pocketear
 
+import java.util.concurrent.SynchronousQueue
+import java.util.concurrent.TimeUnit
 import kotlin.concurrent.thread
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNull
 import org.junit.Test
 
 class SampleQueueTest {
@@ -21,7 +24,7 @@ class SampleQueueTest {
 
     @Test
     fun inOrderAroundTheRing() {
-        val queue = SampleQueue(8)
+        val queue = SampleQueue(8, 1)
         val into = FloatArray(5)
         for (start in 0 until 100 step 5) {
             queue.offer(start, 5)
@@ -32,7 +35,7 @@ class SampleQueueTest {
 
     @Test
     fun aFullQueueDropsWhatItHoldsAndSaysHowMuch() {
-        val queue = SampleQueue(8)
+        val queue = SampleQueue(8, 1)
         queue.offer(1, 6)
         queue.offer(7, 4) // does not fit
         queue.offer(11, 1)
@@ -42,7 +45,7 @@ class SampleQueueTest {
 
     @Test
     fun afterTwoLossesItGoesOn() {
-        val queue = SampleQueue(4)
+        val queue = SampleQueue(4, 1)
         queue.offer(1, 3)
         queue.offer(4, 5) // does not fit at all
         queue.offer(9, 2)
@@ -54,8 +57,40 @@ class SampleQueueTest {
     }
 
     @Test
+    fun whoTakesIsWokenByWholeStepsAlone() {
+        val queue = SampleQueue(100, 10)
+        val woken = SynchronousQueue<Int>()
+        thread {
+            val into = FloatArray(100)
+            do {
+                val size = queue.take(into)
+                woken.put(size)
+            } while (size >= 0)
+        }
+        queue.offer(0, 9)
+        assertEquals(1, queue.untilStep)
+        assertNull(woken.poll(100, TimeUnit.MILLISECONDS))
+        queue.offer(9, 4)
+        assertEquals(7, queue.untilStep)
+        assertEquals(13, woken.poll(5, TimeUnit.SECONDS))
+        queue.offer(13, 6)
+        assertNull(woken.poll(100, TimeUnit.MILLISECONDS))
+        queue.close() // gives the rest
+        assertEquals(6, woken.poll(5, TimeUnit.SECONDS))
+        assertEquals(-1, woken.poll(5, TimeUnit.SECONDS))
+    }
+
+    @Test
+    fun stepsAreCountedFromALoss() {
+        val queue = SampleQueue(12, 10)
+        queue.offer(0, 9)
+        queue.offer(9, 4) // does not fit; the windows begin anew here
+        assertEquals(6, queue.untilStep)
+    }
+
+    @Test
     fun nothingIsLostBetweenTwoThreadsThatKeepUp() {
-        val queue = SampleQueue(20_000)
+        val queue = SampleQueue(20_000, 1)
         val taken = mutableListOf<Int>()
         val consumer = thread { taken += queue.all() }
         for (start in 0 until 20_000 step 100) queue.offer(start, 100)

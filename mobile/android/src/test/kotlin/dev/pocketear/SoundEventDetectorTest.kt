@@ -3,6 +3,7 @@ package dev.pocketear
 import java.lang.management.ManagementFactory
 import java.util.Collections
 import java.util.concurrent.CountDownLatch
+import java.util.concurrent.atomic.AtomicInteger
 import kotlin.concurrent.thread
 import kotlin.math.PI
 import kotlin.math.sin
@@ -154,7 +155,7 @@ class SoundEventDetectorTest {
     fun aWindowAllocatesNothing() {
         val model = ChunkRunner(8_000, 2, 2) { _, _, scores, _ -> scores.put(0f).put(0.1f) }
         val detector = SoundEventDetector(plainCard(16_000, 8_000, 16_000), model) {}
-        val queue = SampleQueue(48_000)
+        val queue = SampleQueue(48_000, 1)
         val resampler = Resampler(48_000, 16_000, 480)
         val block = ShortArray(480) { (it * 50).toShort() }
         val samples = FloatArray(480)
@@ -173,7 +174,7 @@ class SoundEventDetectorTest {
     @Test
     fun aDeviceAt44100IsResampledTo16000() {
         for (rate in listOf(16_000, 44_100, 48_000)) {
-            val queue = SampleQueue(rate * 4)
+            val queue = SampleQueue(rate * 4, 1)
             val samples = ShortArray(rate * 3) { (20_000 * sin(2 * PI * 440 * it / rate)).toInt().toShort() }
             val windows = mutableListOf<FloatArray>()
             val detector = SoundEventDetector(plainCard(16_000, 8_000, 16_000), { window, _, _ -> windows += window.copyOf() }) {}
@@ -187,6 +188,27 @@ class SoundEventDetectorTest {
             assertTrue("$rate: ${windows.size}", windows.size in 4..5)
             val expected = FloatArray(16_000) { (20_000 / 32_768.0 * sin(2 * PI * 440 * (it + 8_000) / 16_000)).toFloat() }
             for (i in expected.indices) assertEquals("$rate at $i", expected[i], windows[1][i], 1e-3f)
+        }
+    }
+
+    /** Else a window would wait for the next hop. */
+    @Test
+    fun whatASessionWaitsForCompletesAWindow() {
+        val card = plainCard(16_000, 8_000, 16_000)
+        for (rate in listOf(16_000, 22_050, 44_100, 48_000)) {
+            val queue = SampleQueue(rate * 4, card.hopAt(rate), Resampler.ahead(rate, card.sampleRate))
+            val runs = AtomicInteger()
+            val detector = SoundEventDetector(card, { _, _, _ -> runs.incrementAndGet() }) {}
+            val inference = thread { drain(queue, rate, card.sampleRate, detector) }
+            for (hop in 1..5) {
+                val size = queue.untilStep
+                queue.offer(ShortArray(size) { 1_000 }, size)
+                val end = System.nanoTime() + 5_000_000_000
+                while (runs.get() < hop - 1 && System.nanoTime() < end) Thread.sleep(2)
+                assertEquals("$rate after $hop hops", hop - 1, runs.get())
+            }
+            queue.close()
+            inference.join()
         }
     }
 }

@@ -32,6 +32,7 @@ fun plainCard(
     rate: Int = 4,
     threshold: Float = 0.5f,
     quietPeak: Double = 0.0,
+    bandwidth: Double = 0.0,
 ) = ModelCard(
     name = "plain",
     version = "0.0.0",
@@ -45,4 +46,5 @@ fun plainCard(
     refractorySeconds = 0.0,
     quietPeak = quietPeak,
     thresholds = mapOf("bark" to threshold),
+    bandwidth = bandwidth,
 )
