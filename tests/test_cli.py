@@ -137,7 +137,7 @@ def test_a_model_that_breaks_is_noted(model: Path) -> None:
     model.write_bytes(model.read_bytes().replace(weights.tobytes(), broken.tobytes()))
     done = pocketear("listen", "-", stdin=SOUND.tobytes())
     assert (done.returncode, done.stdout) == (0, "")
-    assert "79 windows ignored: the model's scores were not numbers" in done.stderr
+    assert "79 windows ignored: samples or scores that are not finite numbers" in done.stderr
 
 
 def test_a_wav_given_as_pcm_is_noticed(model: Path) -> None:
