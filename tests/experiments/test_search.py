@@ -94,11 +94,11 @@ def test_a_search_goes_on_where_it_stopped(
         tf.config.experimental.enable_op_determinism()
 
     monkeypatch.setattr(search, "make_repeatable", repeatable)
-    for trials in (2, 1):
-        cli.main(["search", "--trials", str(trials), "--folds", "2"])
+    for _ in range(2):
+        cli.main(["search", "--trials", "1", "--folds", "2"])
     printed = capsys.readouterr()
     table = pd.read_csv("reports/search/trials.csv")
-    assert 2 <= len(table) <= 3 and table["trial"].max() == 2, "the second call adds to the first"
+    assert list(table["trial"]) == [0, 1], "the second call adds to the first"
     assert table["model.width"].iloc[0] == 0.25, "the present recipe is tried first"
     assert not table.duplicated(["model.width", "model.dropout", "augment.mix_share"]).any()
     assert ((table["accuracy"] >= 0) & (table["accuracy"] <= 1)).all()
