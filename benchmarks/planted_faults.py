@@ -93,7 +93,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (lambda p: fill(p, b""), "is empty"),
     "truncated ogg": (cut, "truncated"),
     "truncated wav": (lambda p: cut(rewrite(p)), "truncated"),
-    "truncated m4a": (lambda p: cut(as_phone(p)), "not a sound file"),
+    "truncated m4a": (lambda p: cut(as_phone(p)), "truncated"),
     "text": (lambda p: fill(p, b"no sound\n" * 99), "not a sound file"),
     "missing": (gone, "no such file"),
     "link to itself": (link, "a link to nothing"),
