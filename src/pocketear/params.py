@@ -430,6 +430,19 @@ def load_yaml(path: Path, kind: type[Content]) -> Content:
     return _checked(content, kind, path)
 
 
+def value_of(params: Params, name: str) -> float | str:
+    """The value of a parameter by its name, as `frontend.hop_length`.
+
+    raises: TypeError if it is none of a number and text
+    """
+    value: object = params
+    for part in name.split("."):
+        value = getattr(value, part)
+    if isinstance(value, float | int | str):
+        return value
+    raise TypeError(name)
+
+
 def with_values(params: Params, values: Mapping[str, object]) -> Params:
     """The parameters with other values. values: by name, as `frontend.hop_length`
 

@@ -176,7 +176,8 @@ def test_clips_are_matched_by_content_and_cut_and_take_the_newer_labels():
     ]  # fmt: skip
 
 
-def test_versions_without_a_common_clip_cannot_be_compared(tracked):
+def champion_and_other_clips(tracked):
+    """A champion, and a challenger that was tested on none of its clips."""
     add_version(tracked, b"a")
     promotion.promote(load_params())
     write_judged(tracked, weights=b"b")
@@ -184,6 +185,10 @@ def test_versions_without_a_common_clip_cannot_be_compared(tracked):
     frame = pd.read_parquet(place)
     frame.assign(sha256=frame["sha256"].str.replace("0", "f")).to_parquet(place)
     registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+
+
+def test_versions_without_a_common_clip_cannot_be_compared(tracked):
+    champion_and_other_clips(tracked)
     with pytest.raises(TrackingError, match="have no test clip in common"):
         promotion.promote(load_params())
 
@@ -221,13 +226,7 @@ def test_with_a_new_dataset_the_champion_is_scored_on_its_test_side(tracked):
 
 
 def test_an_override_needs_no_common_clip_and_stays_with_the_version(tracked):
-    add_version(tracked, b"a")
-    promotion.promote(load_params())
-    write_judged(tracked, weights=b"b")
-    place = Path("reports/evaluation/predictions.parquet")
-    frame = pd.read_parquet(place)
-    frame.assign(sha256=frame["sha256"].str.replace("0", "f")).to_parquet(place)
-    registry.register(Candidate(Path("models"), Path("reports"), load_params()))
+    champion_and_other_clips(tracked)
     made = promotion.promote(load_params(), override="the old recordings are gone")
     assert made.tags["promoted_without_comparison"] == "the old recordings are gone"
     assert aliases() == {"2": ("challenger", "champion"), "1": ("previous",)}

@@ -19,7 +19,7 @@ from pocketear.experiments import search, search_results
 from pocketear.experiments.client import connect, experiment_id
 from pocketear.experiments.search import SPACES, Found, Plan, front
 from pocketear.experiments.trial import Figures
-from pocketear.params import Params, load_params, with_values
+from pocketear.params import Params, load_params, value_of, with_values
 from small_store import make_store
 
 
@@ -52,7 +52,7 @@ def test_every_choice_is_one_that_params_take() -> None:
         params = Params.model_validate(content)
         for name, choices in space.items():
             for choice in choices:
-                assert search.value_of(with_values(params, {name: choice}), name) == choice
+                assert value_of(with_values(params, {name: choice}), name) == choice
 
 
 def test_the_best_is_within_the_budget(tmp_path: Path) -> None:

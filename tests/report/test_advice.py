@@ -21,10 +21,10 @@ from pocketear.contracts.parity import ParityCell, ParityReport
 from pocketear.contracts.robustness import Robustness, RobustnessReport
 from pocketear.contracts.verdict import Gate
 from pocketear.evaluation.intervals import share_interval
-from pocketear.params import Params, load_params
+from pocketear.params import Params, load_params, value_of
 from pocketear.report.advice import evidence, learning, rules
 from pocketear.report.advice.clips import _REASONS, kind_of
-from pocketear.report.advice.kinds import Advice, current
+from pocketear.report.advice.kinds import Advice
 from pocketear.report.findings import Findings, read_findings
 from pocketear.stages import gate as judging
 from pocketear.stages import parity as comparing
@@ -217,7 +217,7 @@ def test_the_first_cause_is_the_planted_one(
     assert first.word == "strong" or len(first.changes) == 1
     assert first.command.startswith(f"dvc exp run -S {parameter}=")
     for change in first.changes:
-        assert change.before == current(planted.params, change.parameter)
+        assert change.before == value_of(planted.params, change.parameter)
 
 
 def test_a_window_for_short_words_is_one_word_long_in_whole_hops(reported: Findings) -> None:

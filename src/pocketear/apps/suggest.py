@@ -10,7 +10,7 @@ from pocketear.base.errors import DataError
 from pocketear.base.files import replacing
 from pocketear.base.tables import plain_table
 from pocketear.data.suggestions import Suggestion, suggest
-from pocketear.params import Params
+from pocketear.params import Params, value_of
 
 CLIPS = Path("data/valid/clips.parquet")
 PARAMS = Path("params.yaml")
@@ -50,12 +50,8 @@ def text(found: list[Suggestion], params: Params) -> str:
     blocks = []
     for one in found:
         rows = [
-            (name, f"{_now(params, name):g}", f"{value:g}") for name, value in one.values.items()
+            (name, f"{float(value_of(params, name)):g}", f"{value:g}")
+            for name, value in one.values.items()
         ]
         blocks.append(f"{one.why}\n\n{plain_table(('parameter', 'now', 'suggested'), rows)}")
     return "\n\n".join(blocks)
-
-
-def _now(params: Params, name: str) -> float:
-    section, _, key = name.partition(".")
-    return float(getattr(getattr(params, section), key))

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -95,5 +95,6 @@ def remove_older(folder: Path, days: float) -> None:
     """
     latest = time.time() - days * 24 * 3600
     for old in folder.glob("*"):
-        if old.stat().st_mtime < latest:
-            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # which another process has removed just now
+            if old.stat().st_mtime < latest:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()

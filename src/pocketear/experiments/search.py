@@ -5,6 +5,8 @@ so are the clips, the other parameters and the code.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +18,7 @@ from pocketear.data.store import open_store
 from pocketear.experiments import runs
 from pocketear.experiments.client import note
 from pocketear.experiments.trial import Figures, judge
-from pocketear.params import Params, with_values
+from pocketear.params import Params, value_of, with_values
 from pocketear.phone.setup import prepare
 from pocketear.training.fitting import make_repeatable
 from pocketear.training.recipe import recipe_key
@@ -77,7 +79,9 @@ def search(params: Params, features: Path, plan: Plan) -> list[Found]:
     store, tools = open_store(features), prepare()
     study = _study(recipe_key(store, store.index["split"], _fixed(params), _CODE), params, plan)
     space: dict[str, list[Choice]] = study.user_attrs[_SPACE]
-    parent = _parent(study.study_name, params)
+    parent = ""
+    with _shown("the search"):
+        parent = runs.start_parent(f"search {study.study_name}", params)
 
     def try_one(trial: "Trial") -> tuple[float, float]:
         values = {name: trial.suggest_categorical(name, of) for name, of in space.items()}
@@ -87,14 +91,18 @@ def search(params: Params, features: Path, plan: Plan) -> list[Found]:
             figures = judge(store, changed, plan.folds, (plan.phone, tools))
         except ParamsError as error:  # no network has these values together
             raise optuna.TrialPruned(str(error)) from error
-        _log(parent, f"trial {trial.number}", changed, figures)
+        if parent:
+            with _shown(f"trial {trial.number}"):
+                runs.log_trial(parent, f"trial {trial.number}", changed, figures._asdict())
         _print(Found(trial.number, values, figures))
         return figures
 
     study.optimize(try_one, n_trials=plan.trials)
     ended = found(study)
     if parent:
-        _end(parent, ended)
+        best = max((one.figures.accuracy for one in ended), default=0.0)
+        with _shown("the end of the search"):
+            runs.end_parent(parent, {"accuracy": best, "trials": len(ended)})
     return ended
 
 
@@ -114,13 +122,6 @@ def front(trials: list[Found]) -> list[Found]:
         if not kept or one.figures.accuracy > kept[-1].figures.accuracy:
             kept.append(one)
     return kept
-
-
-def value_of(params: Params, name: str) -> Choice:
-    """The value of a parameter, by name as `model.width`."""
-    section, _, key = name.partition(".")
-    value: Choice = getattr(getattr(params, section), key)
-    return value
 
 
 def _fixed(params: Params) -> Params:
@@ -143,7 +144,8 @@ def _study(key: str, params: Params, plan: Plan) -> "Study":
         raise DataError(f"--storage {where}: cannot be opened: {first_line(error)}") from error
     if _SPACE not in study.user_attrs:
         space = SPACES[params.model.architecture]
-        present = {name: value_of(params, name) for name in space}
+        values = {name: value_of(params, name) for name in space}
+        present = {name: of for name, of in values.items() if isinstance(of, Choice)}
         # a study cannot widen its space later
         wider = {name: sorted({*of, present[name]}) for name, of in space.items()}
         study.set_user_attr(_SPACE, wider)
@@ -167,26 +169,10 @@ def _print(one: Found) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _parent(name: str, params: Params) -> str | None:
+@contextmanager
+def _shown(what: str) -> Iterator[None]:
+    """A note, not an error, where MLflow does not take it."""
     try:
-        return runs.start_parent(f"search {name}", params)
+        yield
     except PocketearError as error:
-        note(f"{error}; the search is not shown in MLflow")
-        return None
-
-
-def _log(parent: str | None, name: str, params: Params, figures: Figures) -> None:
-    if not parent:
-        return
-    try:
-        runs.log_trial(parent, name, params, figures._asdict())
-    except PocketearError as error:
-        note(f"{error}; {name} is not shown in MLflow")
-
-
-def _end(parent: str, ended: list[Found]) -> None:
-    try:
-        best = max((one.figures.accuracy for one in ended), default=0.0)
-        runs.end_parent(parent, {"accuracy": best, "trials": len(ended)})
-    except PocketearError as error:
-        note(f"{error}; the search is not ended in MLflow")
+        note(f"{error}; {what} is not shown in MLflow")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -160,10 +161,11 @@ def batches(
     extractor: the first of `in_two`; steps: batches an epoch; epochs: their numbers, from 0
     """
     clips, seed, length = train.clips, train.seed, extractor.input_shape[1]
+    clips_of = lru_cache(maxsize=1)(train.draw)  # once an epoch, not once a batch
 
     def draw(turn: tuple[int, int]) -> tuple[FeatureBatch, Scores]:
         epoch, step = turn
-        order, others = train.draw(epoch)
+        order, others = clips_of(epoch)
         drawn = np.array_split(order, steps)[step], others
         rng = np.random.default_rng([seed, epoch, step])
         windows, targets = augment.draw_batch(clips, drawn, train.changes, length, rng)

@@ -7,9 +7,9 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from pocketear.params import Params
+from pocketear.params import Params, value_of
 
 Direction = Literal["up", "down", "set"]
 _STRONG, _SOME = 0.6, 0.3
@@ -114,7 +114,7 @@ def changed(
     changes = tuple(
         Change(name, before, after)
         for name, after in values.items()
-        if (before := current(params, name)) != after
+        if (before := value_of(params, name)) != after
     )
     if not changes:
         return ()
@@ -124,16 +124,6 @@ def changed(
     action = " and ".join(steps) + (f", {why}" if why else "")
     settings = " ".join(f"-S {c.parameter}={_written(c.after)}" for c in changes)
     return (Cause(evidence, bounded(strength), action, f"dvc exp run {settings}", changes),)
-
-
-def current(params: Params, name: str) -> float | str:
-    """The value of a parameter by its name in params.yaml."""
-    value: Any = params
-    for part in name.split("."):
-        value = getattr(value, part)
-    if isinstance(value, float | int | str):
-        return value
-    raise TypeError(name)
 
 
 def more_recordings(params: Params, evidence: str, strength: float, what: str) -> Cause:
