@@ -115,3 +115,20 @@ def test_a_damaged_table_is_one_line(project: Path) -> None:
     table.write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"confusion\.csv: no column actual, predicted; `dvc repro"):
         charts.draw_all(project / "reports", project)
+
+
+def test_the_line_of_a_front_goes_from_cheap_to_dear_whatever_was_tried_first() -> None:
+    points = pd.DataFrame(
+        {
+            "accuracy": [0.75, 0.71, 0.73, 0.82],
+            "instructions": [6e6, 3.5e6, 2.8e6, 10e6],
+            "on_front": [True, False, True, True],
+        }
+    )
+    (axes,) = charts.cost_front(points, budget=12e6, names=["a", "b", "c", "d"]).axes
+    every, front, budget = axes.lines
+    assert sorted(every.get_xdata()) == [2.8, 3.5, 6, 10]
+    assert list(front.get_xdata()) == [2.8, 6, 10] and list(front.get_ydata()) == [73, 75, 82]
+    assert set(budget.get_xdata()) == {12}
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert places == {"a": (6, 75), "b": (3.5, 71), "c": (2.8, 73), "d": (10, 82)}

@@ -131,13 +131,14 @@ def cost_front(
     theme = _theme()
     with _styled():
         figure, axes = _plot("million instructions a second", "accuracy, %", (560, 360))
-        cost, share = points["instructions"] / 1e6, 100 * points["accuracy"]
-        best = points["on_front"]
+        by_cost = points.assign(name=[*names] or "").sort_values("instructions", kind="stable")
+        cost, share = by_cost["instructions"] / 1e6, 100 * by_cost["accuracy"]
+        best = by_cost["on_front"]
         axes.plot(cost, share, "o", color=theme["soft"], markersize=5)
         axes.plot(
             cost[best], share[best], "o-", color=theme["blue"], drawstyle="steps-post", markersize=7
         )
-        for x, y, name in zip(cost, share, names, strict=False):
+        for x, y, name in zip(cost, share, by_cost["name"], strict=True):
             axes.annotate(
                 _printable(name), (x, y), xytext=(6, -10), textcoords="offset points",
                 color=theme["text"],
