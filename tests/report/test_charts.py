@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Annotation
 from PIL import Image
 
 from pocketear.base.errors import DataError
@@ -126,9 +127,9 @@ def test_the_line_of_a_front_goes_from_cheap_to_dear_whatever_was_tried_first() 
         }
     )
     (axes,) = charts.cost_front(points, budget=12e6, names=["a", "b", "c", "d"]).axes
-    every, front, budget = axes.lines
-    assert sorted(every.get_xdata()) == [2.8, 3.5, 6, 10]
-    assert list(front.get_xdata()) == [2.8, 6, 10] and list(front.get_ydata()) == [73, 75, 82]
-    assert set(budget.get_xdata()) == {12}
-    places = {text.get_text(): text.xy for text in axes.texts}
+    every, front, budget = [np.asarray(line.get_xydata(), float) for line in axes.lines]
+    assert sorted(every[:, 0]) == [2.8, 3.5, 6, 10]
+    assert front.tolist() == [[2.8, 73], [6, 75], [10, 82]]
+    assert set(budget[:, 0]) == {12}
+    places = {text.get_text(): text.xy for text in axes.texts if isinstance(text, Annotation)}
     assert places == {"a": (6, 75), "b": (3.5, 71), "c": (2.8, 73), "d": (10, 82)}
